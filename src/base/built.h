@@ -1,5 +1,5 @@
-/* Text for the compiler that depends on a part of the build: DD_IF_BUILT(HAVE_DNNL, line) is the line where
-   configure found oneDNN, and nothing elsewhere.  Unlike #if it can stand in the expansion of a list of
+/* Text for the compiler that depends on a part of the build: DD_IF_BUILT(HAVE_DNNL, line) is the line if
+   configure found oneDNN, and nothing otherwise.  Unlike #if it can stand in the expansion of a list of
    rows. */
 #ifndef DD_BUILT_H
 #define DD_BUILT_H

@@ -1,5 +1,5 @@
-/* Finds the control groups of this process.  Linux tells in /proc/self/cgroup to which group of each
-   hierarchy it belongs, and in /proc/self/mountinfo where the hierarchies are mounted. */
+/* Finds the control groups of this process.  Linux lists in /proc/self/cgroup the group of the process in
+   each hierarchy, and in /proc/self/mountinfo where the hierarchies are mounted. */
 #include "base/cgroup.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +27,8 @@ static int list_has(const char *list, const char *item)
     return 0;
 }
 
-/* Fills group with the process's group in the hierarchy that a controller belongs to.  A line of
-   /proc/self/cgroup is "ID:CONTROLLERS:PATH"; that of version 2 has the number 0 and no controllers. */
+/* Fills group with the process's group in the hierarchy of a controller.  A line of /proc/self/cgroup is
+   "ID:CONTROLLERS:PATH"; in version 2 the ID is 0 and there are no controllers. */
 static int own_group(char group[TEXT], const char *sysroot, int version, const char *controller)
 {
     char line[TEXT];
@@ -52,8 +52,8 @@ static int own_group(char group[TEXT], const char *sysroot, int version, const c
     return found;
 }
 
-/* Fills point with the folder where that hierarchy is mounted, and top with the group that this folder
-   stands for.  In a container without a namespace of its own, top is not "/". */
+/* Fills point with the folder where that hierarchy is mounted, and top with the group that lies at this
+   folder.  In a container without a namespace of its own, top is not "/". */
 static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, int version,
                        const char *controller)
 {
@@ -103,8 +103,8 @@ double dd_cgroup_least(const char *sysroot, int version, const char *controller,
     }
 }
 
-/* Returns the lower of a group's two limits of version 2, or the one of version 1; 0: none.  Numbers near
-   2^63 mean that there is none. */
+/* Returns the lower of a group's two limits in version 2, or its only limit in version 1; 0: there is no
+   limit.  Numbers near 2^63 mean that there is no limit. */
 static double memory_here(const char *sysroot, const char *folder, int version)
 {
     static const char *const files[] = { "/memory.limit_in_bytes", "/memory.max", "/memory.high" };

@@ -4,12 +4,13 @@
 #ifndef DD_CGROUP_H
 #define DD_CGROUP_H
 
-/* Returns the limit of one group, whose files lie in folder; 0: none. */
+/* Returns the limit of the group whose files lie in folder; 0: it has no limit. */
 typedef double dd_cgroup_limit(const char *sysroot, const char *folder, int version);
 
-/* Returns the tightest limit of a controller ("cpu", "memory") in the hierarchy of this version; 0: none. */
+/* Returns the tightest limit of a controller ("cpu", "memory") in the hierarchy of this version; 0: there
+   is no limit. */
 double dd_cgroup_least(const char *sysroot, int version, const char *controller, dd_cgroup_limit *limit);
 
-/* Returns the limit of memory in bytes; 0: none. */
+/* Returns the limit of memory in bytes; 0: there is no limit. */
 double dd_cgroup_memory(const char *sysroot);
 #endif

@@ -3,6 +3,6 @@
 #define DD_CLOCK_H
 #include <time.h>
 
-/* Returns the time of a clock in seconds: CLOCK_MONOTONIC for how long something takes. */
+/* Returns the time of a clock in seconds.  CLOCK_MONOTONIC measures durations. */
 double dd_clock(clockid_t clock);
 #endif

@@ -1,4 +1,4 @@
-/* Finds instruction sets by cpuid and xgetbv.  A set counts only where the operating system saves its
+/* Finds instruction sets by cpuid and xgetbv.  A set counts only if the operating system saves its
    registers: bits 1 and 2 of XCR0 stand for xmm and ymm, bits 5 to 7 for the masks and zmm. */
 #include "base/cpu.h"
 #include "config.h"
@@ -8,8 +8,8 @@
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
-/* Returns the low half of XCR0.  The bytes are xgetbv, which the assembler knows by name only with
-   -mxsave. */
+/* Returns the low half of XCR0.  The bytes are the instruction xgetbv, whose name the assembler knows only
+   with -mxsave. */
 static unsigned xcr0(void)
 {
     unsigned a, d;
@@ -29,7 +29,7 @@ unsigned dd_cpu_detect(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
         return 0;
 
-    /* Emulated, in a build for tests only, every CPU has it. */
+    /* In a build for tests AVX-512 is emulated, so every CPU has it. */
     bool has512 = EMULATED_AVX512 || ((b & avx512) == avx512 && (xcr0() & ZMM) == ZMM);
     return has512 ? DD_CPU_AVX2 | DD_CPU_AVX512 : DD_CPU_AVX2;
 }
@@ -46,8 +46,8 @@ unsigned dd_cpu_detect(void)
 }
 #endif
 
-/* The sets in ascending order.  own: the bit of the set itself; includes: all bits that its name stands
-   for. */
+/* The sets in ascending order.  own is the bit of the set itself; includes has the bits of all sets that
+   its name stands for. */
 static const struct {
     const char *name;
     unsigned own, includes;

@@ -1,10 +1,9 @@
-/* The number of threads: OMP_NUM_THREADS, or by what Linux tells under /proc and /sys
+/* Chooses the number of threads.  It is OMP_NUM_THREADS, or from what Linux tells under /proc and /sys
      min(fast physical cores among the processors we may run on,
          quota / period of our control group and of every group above it).
 
-   Work is shared out evenly, so on a CPU of unequal cores a slow one would hold up the others: only the fast
-   cores among those allowed count.  If a file is missing or makes no sense, as on other systems, its limit
-   does not count. */
+   On a CPU of unequal cores only the fast ones among those allowed count, because a slow core would delay the
+   others.  If a file is missing or makes no sense, as on other systems, its limit does not count. */
 #include "base/cpu.h"
 #include "base/cgroup.h"
 #include "base/file.h"
@@ -25,8 +24,8 @@ static int cpus_has(const struct cpus *c, long i)
     return c->bit[(size_t)i / WORD] >> (size_t)i % WORD & 1;
 }
 
-/* Fills c from a list such as "0-3,8,10-11".  Returns how many processors it names, or 0 when it is no
-   list. */
+/* Fills c from a list such as "0-3,8,10-11".  Returns how many processors it names, or 0 when the text is
+   not a list. */
 static int cpus_parse(struct cpus *c, const char *text)
 {
     int count = 0;
@@ -35,7 +34,7 @@ static int cpus_parse(struct cpus *c, const char *text)
     for (const char *at = text;; at++) {
         char *end;
         long first = strtol(at, &end, 10), last = first;
-        /* A number, or a range of two. */
+        /* An entry is a number or a range of two numbers. */
         if (end == at)
             return 0;
         if (*end == '-')
@@ -83,8 +82,8 @@ static int keep(struct cpus *c, const struct cpus *fast)
     return count;
 }
 
-/* Returns the speed of a processor as arm64 tells it, 1024 for the fastest of the machine; 0: nothing is
-   told. */
+/* Returns the speed of a processor as arm64 states it, 1024 for the machine's fastest; 0: it is not
+   stated. */
 static int capacity(long i, const char *sysroot)
 {
     char folder[128], line[TEXT];
@@ -92,8 +91,8 @@ static int capacity(long i, const char *sysroot)
     return dd_file_line(line, sizeof line, sysroot, folder, "cpu_capacity") ? atoi(line) : 0;
 }
 
-/* Reduces allowed to the performance cores, where there are any: those of Intel's list, or else those of
-   more than half the greatest capacity. */
+/* Reduces allowed to the performance cores, if there are any: the cores of Intel's list, or else the cores
+   of more than half the greatest capacity. */
 static void leave_fast(struct cpus *allowed, const char *sysroot)
 {
     char line[TEXT];
@@ -109,14 +108,15 @@ static void leave_fast(struct cpus *allowed, const char *sysroot)
             most = capacity(i, sysroot);
 
     memset(&fast, 0, sizeof fast);
-    /* Without capacities all are 0, and 0 > 0 / 2 keeps none: then keep() changes nothing. */
+    /* Without capacities all are 0.  Then 0 > 0 / 2 selects no processor, and keep() changes nothing. */
     for (long i = 0; i < CPUS_MAX; i++)
         if (cpus_has(allowed, i) && capacity(i, sysroot) > most / 2)
             fast.bit[(size_t)i / WORD] |= 1u << (size_t)i % WORD;
     keep(allowed, &fast);
 }
 
-/* Returns the number of allowed processors that are the first allowed one of their core. */
+/* Returns the number of physical cores: it counts the allowed processors that are the first allowed one of
+   their core. */
 static int physical_cores(const struct cpus *allowed, const char *sysroot)
 {
     int count = 0;
@@ -141,8 +141,8 @@ static int physical_cores(const struct cpus *allowed, const char *sysroot)
     return count;
 }
 
-/* Returns the quota of a group in processors, rounded up; 0: none.  Version 2 has one file with "QUOTA
-   PERIOD", version 1 a file for each. */
+/* Returns the quota of a group in processors, rounded up; 0: there is no quota.  Version 2 has one file
+   with "QUOTA PERIOD", version 1 a file for each. */
 static double quota_here(const char *sysroot, const char *folder, int version)
 {
     char quota[TEXT], period[TEXT];
@@ -167,8 +167,8 @@ static double quota_here(const char *sysroot, const char *folder, int version)
     return whole + (q > whole * p);
 }
 
-/* Returns what OpenMP was asked for; 0: nothing.  In a list such as "4,2" the first number is that of the
-   outermost level. */
+/* Returns how many threads OMP_NUM_THREADS asks for; 0: it says nothing.  In a list such as "4,2" the first
+   number is for the outermost level. */
 static int wished(void)
 {
     const char *text = getenv("OMP_NUM_THREADS");

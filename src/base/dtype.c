@@ -1,4 +1,4 @@
-/* Element types and their conversion.
+/* Converts between element types.
 
    binary16 has 1 sign, 5 exponent and 10 fraction bits:
      0 < e < 31    (-1)^s 2^(e-15) 1.f
@@ -64,11 +64,11 @@ static uint32_t to_bits(float f)
     return bits;
 }
 
-/* In the place of a float's exponent: the difference of the two biases, and a one. */
+/* Numbers at the place of a float's exponent: the difference of the two biases, and a one. */
 enum { BIAS = (127 - 15) << 23, STEP = 1 << 23 };
 
-/* Returns value i of in, a binary16.  The branches are faster than masks in scalar code, because nearly all
-   weights take the last way. */
+/* Returns value i of in, a binary16.  In scalar code branches are faster than masks, because nearly all
+   weights take the last branch. */
 static float half_at(const unsigned char *in, size_t i)
 {
     uint16_t half;
@@ -83,7 +83,7 @@ static float half_at(const unsigned char *in, size_t i)
     return from_bits(sign | ((rest << 13) + BIAS));
 }
 
-/* The same of a bfloat16, a float and a double, which may lie at any address. */
+/* Return value i of in, a bfloat16, a float and a double, at any address. */
 static float brain_at(const unsigned char *in, size_t i)
 {
     uint16_t half;
@@ -105,7 +105,7 @@ static double double_at(const unsigned char *in, size_t i)
     return v;
 }
 
-/* The body of a conversion, where `at` reads one value. */
+/* The body of a conversion; `at` reads one value. */
 #define EACH(type, at)             \
     for (size_t i = 0; i < n; i++) \
         out[i] = (type)at(in, i);  \
@@ -135,15 +135,15 @@ int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n)
 
 /* Rounds to binary16, to nearest, ties to even.
 
-   Dropping 13 bits of the fraction rounds so when half a unit less one, plus the last kept bit, is added
-   first.  A carry into the exponent is right, up to and including infinity.  Below 2^-14 the addition itself
-   rounds: 0.5 = 2^23 * 2^-24 lines the units up. */
+   Adding half a unit less one, plus the last kept bit, and then dropping 13 bits of the fraction rounds in
+   this way.  A carry into the exponent is right, up to and including infinity.  Below 2^-14 the addition of
+   0.5 = 2^23 * 2^-24 itself rounds, because it lines the units up. */
 static uint16_t to_half(float f)
 {
     uint32_t bits = to_bits(f) & 0x7fffffff;
     uint16_t sign = (uint16_t)(to_bits(f) >> 16 & 0x8000);
 
-    /* NaN keeps its upper bits; what rounds beyond the largest finite number is infinity. */
+    /* NaN keeps its upper bits.  A number that rounds beyond the largest finite one becomes infinity. */
     if (bits > 0x7f800000)
         return (uint16_t)(sign | 0x7e00 | (bits >> 13 & 0x3ff));
     if (bits >= 0x47800000)

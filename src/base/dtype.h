@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The order is that of the reference implementation, which writes wide types first. */
+/* The types have the order of the reference implementation, which writes wide types first. */
 enum dd_dtype {
     DD_BOOL,
     DD_F4,
@@ -36,11 +36,11 @@ enum dd_dtype {
 const char *dd_dtype_name(enum dd_dtype t);
 unsigned dd_dtype_bits(enum dd_dtype t);
 
-/* Converts n values of F16, BF16, F32 or F64, which may lie at any address, to out [n].  Returns 0, or -1 for
-   other types, which the caller reports. */
+/* Converts n values of F16, BF16, F32 or F64, at any address, to out [n].  Returns 0, or -1 for other
+   types, which the caller reports. */
 int dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n);
 int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n);
 
-/* Rounds in [n] to nearest, ties to even.  Too large a value becomes infinity. */
+/* Rounds in [n] to nearest, ties to even.  A value that is too large becomes infinity. */
 void dd_dtype_to_half(uint16_t *out, const float *in, size_t n);
 #endif

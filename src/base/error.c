@@ -1,12 +1,13 @@
-/* Error sentences.  A text may quote names out of a hostile file, so every character that is not printable
-   becomes '?': a message is one line and cannot drive a terminal.  A text that does not fit ends in "...". */
+/* Writes error sentences.  A text may quote names from a hostile file, so every character that is not
+   printable becomes '?': a message is one line and cannot drive a terminal.  A text that does not fit ends
+   in "...". */
 #include "base/error.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/scan.h"
 
-/* Makes text [room] printable.  length: what vsnprintf would have liked to write. */
+/* Makes text [room] printable.  length is the length before vsnprintf cut the text. */
 static void settle(char *text, size_t room, int length)
 {
     dd_scan_plain(text);
@@ -45,7 +46,7 @@ int dd_error_context(ddpm_error *err, const char *format, ...)
     vsnprintf(context, sizeof context, format, ap);
     va_end(ap);
 
-    /* A caller's own function may have filled the text to its last byte, without an end. */
+    /* A caller's own function may have filled the text without a terminating 0. */
     memcpy(text, err->text, sizeof text);
     text[sizeof text - 1] = 0;
     return dd_error(err, err->code, "%s: %s", context, text);

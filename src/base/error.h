@@ -1,6 +1,6 @@
-/* How a function that can fail says why: it returns an int code of ddpm.h, and fills a ddpm_error of the
-   caller's with one sentence.  The sentence names the file, tensor or field, what was found, what was
-   expected, and what to do. */
+/* How functions report failures: they return an int code of ddpm.h and fill the caller's ddpm_error with
+   one sentence.  The sentence names the file, tensor or field, what was found, what was expected, and what
+   to do. */
 #ifndef DD_ERROR_H
 #define DD_ERROR_H
 #include "ddpm.h"

@@ -45,7 +45,7 @@ int dd_file_code(int number, int missing)
     }
 }
 
-/* Maps the file behind fd, which must be a regular one. */
+/* Maps the file behind fd, which must be a regular file. */
 static int map_open(struct dd_file *f, int fd, const char *path, ddpm_error *err)
 {
     struct stat st;
@@ -105,7 +105,7 @@ void dd_file_unmap(struct dd_file *f)
     *f = (struct dd_file){ .data = NULL };
 }
 
-/* A file of the same name but with another device or inode was put there by rename, and leaves the mapping
+/* If the file of this name has another device or inode, a rename has put it there, and the mapping is
    whole. */
 int dd_file_unchanged(const struct dd_file *f, const char *path, ddpm_error *err)
 {
@@ -121,7 +121,7 @@ int dd_file_unchanged(const struct dd_file *f, const char *path, ddpm_error *err
                     "%s: was written to while it was being read: start again when it is complete", path);
 }
 
-/* Only whole pages can be given back.  Nobody writes to the private mapping, so they are clean, and a
+/* Only whole pages can be given back.  They are clean, because nobody writes to the private mapping, so a
    reader just fetches them again. */
 void dd_file_forget(const struct dd_file *f, const void *data, size_t size)
 {

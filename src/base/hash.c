@@ -1,6 +1,6 @@
-/* SHA-256 by libcrypto's plain functions.  They are deprecated since OpenSSL 3, but they allocate nothing.
-   EVP, which replaces them, builds tables of algorithms first, and EVP of 3.0 crashes where memory runs out
-   inside it. */
+/* Computes SHA-256 by libcrypto's plain functions.  They are deprecated since OpenSSL 3, but they allocate
+   nothing.  EVP, which replaces them, builds tables of algorithms first, and EVP of 3.0 crashes if memory
+   runs out inside it. */
 #include "base/hash.h"
 
 int dd_hash_begin(struct dd_hash *h)

@@ -11,7 +11,7 @@ struct dd_hash {
     SHA256_CTX state;
 };
 
-/* Returns 0, or -1 where libcrypto refuses. */
+/* Returns 0, or -1 if libcrypto refuses. */
 int dd_hash_begin(struct dd_hash *h);
 void dd_hash_add(struct dd_hash *h, const void *data, size_t size);
 

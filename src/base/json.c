@@ -19,7 +19,7 @@ static int compare_keys(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Returns a key that an object holds twice, or NULL. Sets *full where there is no memory. */
+/* Returns a key that an object holds twice, or NULL.  Sets *full when out of memory. */
 static const char *doubled_key(const cJSON *object, bool *full)
 {
     size_t n = 0;
@@ -34,7 +34,7 @@ static const char *doubled_key(const cJSON *object, bool *full)
     n = 0;
     for (const cJSON *c = object->child; c; c = c->next)
         key[n++] = c->string;
-    /* Sorted, equal keys are neighbours. */
+    /* After sorting, equal keys are neighbours. */
     qsort(key, n, sizeof *key, compare_keys);
 
     for (size_t i = 1; i < n && !found; i++)
@@ -45,7 +45,7 @@ static const char *doubled_key(const cJSON *object, bool *full)
     return found;
 }
 
-/* The place of a value in the tree, such as "net.heads.down[2]", cut when it is too long. */
+/* The place of a value in the tree, such as "net.heads.down[2]".  A text that is too long is cut. */
 struct place {
     char path[128];
     size_t used;
@@ -78,7 +78,7 @@ static int check_tree(const cJSON *c, const struct place *p, const char *name, d
         return dd_error(err, DDPM_EDATA, "%s: %s: the number is too large", name,
                         p->used ? p->path : "the top level");
 
-    /* The children of a list have a number, those of an object a key. */
+    /* Children of a list have an index, children of an object have a key. */
     int i = 0;
     for (const cJSON *child = c->child; child; child = child->next, i++) {
         struct place q = below(p, child, i);
@@ -101,7 +101,7 @@ int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name,
         return dd_error(err, DDPM_EDATA, "%s: not valid JSON at byte %zu: %s", name, (size_t)(s.at - s.start),
                         s.fault);
 
-    /* The text is valid JSON now, so cJSON fails for want of memory only. */
+    /* The text is valid JSON by now, so cJSON can fail only for lack of memory. */
     *root = cJSON_ParseWithLength(text, size);
     if (!*root)
         return dd_error_memory(err, name);
@@ -117,7 +117,7 @@ int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name,
 
 /* ---- reading an object ---- */
 
-/* Sets the error of a key, "" for the object itself, unless there is one already. */
+/* Sets the error for a key, "" for the object itself, unless there is an error already. */
 static int fail(struct dd_json *j, int code, const char *key, const char *format, ...) DD_PRINTF(4, 5);
 
 static int fail(struct dd_json *j, int code, const char *key, const char *format, ...)
@@ -137,7 +137,7 @@ static int fail(struct dd_json *j, int code, const char *key, const char *format
     return j->code;
 }
 
-/* Bits of one element of dd_json.seen. */
+/* How many bits an element of dd_json.seen has. */
 enum { SEEN_BITS = 8 * sizeof(unsigned) };
 
 /* Returns the type of a value in words. */
@@ -168,7 +168,7 @@ void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddp
              8 * sizeof j->seen);
 }
 
-/* Returns the value of key, and marks it as seen; NULL when there is none. */
+/* Returns the value of key and marks it as seen; NULL when there is no such key. */
 static const cJSON *look(struct dd_json *j, const char *key)
 {
     size_t i = 0;
@@ -180,7 +180,8 @@ static const cJSON *look(struct dd_json *j, const char *key)
     return NULL;
 }
 
-/* Returns the value of key if it has the type, else NULL, with an error that says what was expected. */
+/* Returns the value of key if it has the type.  Otherwise it returns NULL and sets an error that says what
+   was expected. */
 static const cJSON *want(struct dd_json *j, const char *key, cJSON_bool (*is)(const cJSON *),
                          const char *expected)
 {
@@ -206,7 +207,7 @@ double dd_json_number(struct dd_json *j, const char *key, double low, double hig
     return c && !j->code ? c->valuedouble : 0;
 }
 
-/* Returns c as a whole number from low to high; 0 where it is none, or NULL. */
+/* Returns c as a whole number from low to high; 0 when it is not such a number, or NULL. */
 static int integer(struct dd_json *j, const char *key, const cJSON *c, int low, int high)
 {
     if (!c)

@@ -10,8 +10,8 @@
    numbers. name is for messages.  The caller frees *root with cJSON_Delete. */
 int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name, ddpm_error *err);
 
-/* An object being read.  It marks which keys were asked for, and dd_json_end complains about the others.  The
-   first error sticks: later reads return zero values, and dd_json_end returns it.  So a reader is a plain
+/* An object being read.  It marks the keys that were asked for, and dd_json_end reports the others.  The
+   first error stays: later reads return zero values, and dd_json_end returns it.  So a reader is a plain
    list of reads and one check. */
 struct dd_json {
     const cJSON *object;
@@ -21,11 +21,11 @@ struct dd_json {
     int code;
 };
 
-/* Begins to read an object.  path: its place in the text, "" at the top.  object NULL: what dd_json_object
-   returned after an error; every read then returns zero, and dd_json_end an error. */
+/* Begins to read an object.  path is its place in the text, "" at the top.  object is NULL if
+   dd_json_object failed; every read then returns zero, and dd_json_end returns an error. */
 void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddpm_error *err);
 
-/* Returns whether the object has the key, also where its value is null.  Does not mark it. */
+/* Returns whether the object has the key, even with the value null.  Does not mark it. */
 bool dd_json_has(struct dd_json *j, const char *key);
 
 /* Each returns the value of a key, which must be there.  A whole number may be written as 4.0.  A text lives
@@ -46,6 +46,6 @@ int dd_json_choice(struct dd_json *j, const char *key, const char *const *names)
 int dd_json_ints(struct dd_json *j, const char *key, int *values, int most, int low, int high);
 int dd_json_texts(struct dd_json *j, const char *key, const char **values, int most);
 
-/* Returns the first error, or DDPM_EDATA when the object has a key that nobody asked for. */
+/* Returns the first error, or DDPM_EDATA if the object has a key that was not asked for. */
 int dd_json_end(struct dd_json *j);
 #endif

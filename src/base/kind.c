@@ -1,5 +1,5 @@
-/* Tells what a file is by the bytes that its kind begins with.  The list has what is often given in the place
-   of a model. */
+/* Tells what a file is by its first bytes.  The list has the kinds that are often given in the place of a
+   model. */
 #include "base/kind.h"
 #include <ctype.h>
 #include <stdint.h>
@@ -55,7 +55,7 @@ static bool has(const unsigned char *data, size_t size, size_t at, const char *b
     return size >= at + n && !memcmp(data + at, bytes, n);
 }
 
-/* Returns whether the text stands in the first or the last 64 kB. A zip archive lists its members at its
+/* Returns whether the text occurs in the first or the last 64 kB.  A zip archive lists its members at its
    end. */
 static bool mentions(const unsigned char *data, size_t size, const char *text)
 {
@@ -64,7 +64,7 @@ static bool mentions(const unsigned char *data, size_t size, const char *text)
 }
 
 /* Returns whether data begin with a length that a header may have, and a brace behind it.  A file that is
-   cut off counts too. */
+   cut off counts, too. */
 static bool is_safetensors(const unsigned char *data, size_t size)
 {
     uint64_t header = 0;
@@ -73,8 +73,8 @@ static bool is_safetensors(const unsigned char *data, size_t size)
     return size > 8 && header <= 100000000 && data[8] == '{';
 }
 
-/* Returns whether data look like text: no control characters but those of lines, and above 127 only bytes
-   of UTF-8. */
+/* Returns whether data look like text: the only control characters are those of lines, and bytes above 127
+   are UTF-8. */
 static bool is_text(const unsigned char *data, size_t size)
 {
     for (size_t i = 0; i < size && i < 4096; i++)
@@ -92,7 +92,7 @@ static bool begins_tag(const unsigned char *data, size_t size, const char *tag)
     return true;
 }
 
-/* Tells texts apart by what they begin with. */
+/* Tells texts apart by their beginning. */
 static struct dd_kind text_kind(const unsigned char *data, size_t size)
 {
     static const char folder[] = "ddpm convert takes the folder that it lies in";
@@ -146,7 +146,7 @@ static bool is_onnx(const unsigned char *data, size_t size)
     return true;
 }
 
-/* Returns whether the first 64 kB are zeros, as after a download that reserved its place and failed. */
+/* Returns whether the first 64 kB are zeros, as after a download that reserved its space and failed. */
 static bool is_zeros(const unsigned char *data, size_t size)
 {
     size_t i = 0;
@@ -164,7 +164,7 @@ struct dd_kind dd_kind(const unsigned char *data, size_t size)
 
     if (has(data, size, 0, "PK\3\4", 4))
         return zip_kind(data, size);
-    /* The bytes that kinds begin with, then those that end or fill a file. */
+    /* The kinds with bytes at their beginning come first, then those that end or fill a file. */
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
         if (has(data, size, magics[i].at, magics[i].bytes, magics[i].size))
             return magics[i].kind;

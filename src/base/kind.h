@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include "base/error.h"
 
-/* is:     what the file is: "a PNG picture", "compressed with gzip"; NULL: its content says nothing
+/* is:     what the file is: "a PNG picture", "compressed with gzip"; NULL: its content does not tell
    hint:   what to do, or NULL
    torch:  it may be a file that `ddpm convert` reads
    text:   it is text */
@@ -14,8 +14,8 @@ struct dd_kind {
     bool torch, text;
 };
 
-/* Returns the kind of data [size], the whole file.  A safetensors file, which is what callers expect, has no
-   "is". */
+/* Returns the kind of data [size], the whole file.  For a safetensors file, which callers expect, "is" is
+   NULL. */
 struct dd_kind dd_kind(const unsigned char *data, size_t size);
 
 /* Returns DDPM_EDATA with "NAME: is IS, EXPECTED: HINT".  expected: "no model file of ddpm". */

@@ -1,5 +1,5 @@
-/* Blocks aligned to 64 bytes, which is a line of the cache and the widest vector.  Large blocks lie on huge
-   pages where the system gives them. */
+/* Allocates blocks aligned to 64 bytes, the size of a cache line and of the widest vector.  Large blocks
+   lie on huge pages if the system has them. */
 #include "base/memory.h"
 #include <stdbool.h>
 #include <stdint.h>

@@ -23,11 +23,11 @@ struct dd_arena {
     struct dd_arena_chunk *chunk;
 };
 
-/* Returns n * size zeroed bytes, aligned to 16, which live until dd_arena_free; NULL when there is no memory
-   or n * size overflows. */
+/* Returns n * size zeroed bytes, aligned to 16, which live until dd_arena_free, or NULL when there is no
+   memory or n * size overflows. */
 void *dd_arena(struct dd_arena *a, size_t n, size_t size);
 
-/* Returns a text that lives as long, or NULL when there is no memory. */
+/* Returns a formatted text that lives until dd_arena_free, or NULL when there is no memory. */
 char *dd_arena_text(struct dd_arena *a, const char *format, ...) DD_PRINTF(2, 3);
 
 /* Releases everything.  The arena is empty then, and may be used again. */

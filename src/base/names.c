@@ -1,4 +1,4 @@
-/* Lists the names in a folder in the order of their bytes, and finds a name among those that are possible. */
+/* Lists the names in a folder in the order of their bytes, and finds a name in a list of possible names. */
 #include "base/names.h"
 #include <dirent.h>
 #include <errno.h>

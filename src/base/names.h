@@ -1,4 +1,4 @@
-/* Names: those in a folder, their endings, and those of which one is to be chosen. */
+/* Lists the names in a folder, tests their endings, and chooses one of several names. */
 #ifndef DD_NAMES_H
 #define DD_NAMES_H
 #include <stdbool.h>
@@ -13,17 +13,17 @@ typedef bool dd_names_fn(const char *folder, const char *name);
 int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted, ddpm_error *err);
 void dd_names_free(char **name, size_t n);
 
-/* Returns whether a name, not that of a hidden file, has this ending, in upper or lower case. */
+/* Returns whether a name has this ending, in upper or lower case, and is not that of a hidden file. */
 bool dd_names_end(const char *name, const char *ending);
 
-/* Adds a name to a list "A, B", which begins as an empty text of this size.  A list that is too long is
+/* Adds a name to a list "A, B" of this size, which begins as an empty text.  A list that is too long is
    cut. */
 void dd_names_join(char *list, size_t size, const char *name);
 
 /* Returns the index of name in names, which end with NULL, or -1. */
 int dd_names_find(const char *const *names, const char *name);
 
-/* Fills *index with that of name in names.  When it is none of them, returns DDPM_EUSAGE with
+/* Fills *index with the index of name in names.  If the name is not among them, returns DDPM_EUSAGE with
    `WHAT "NAME": no such WHAT; it is one of A, B, C`. */
 int dd_names_choose(int *index, const char *what, const char *name, const char *const *names,
                     ddpm_error *err);

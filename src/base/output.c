@@ -19,7 +19,7 @@ static size_t folder_length(const char *path)
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* Refuses what a rename must not replace: it would put a file in the place of /dev/null. */
+/* Refuses targets that a rename must not replace: it would put a file in the place of /dev/null. */
 static int check_target(const char *path, int replace, ddpm_error *err)
 {
     if (!path[folder_length(path)])
@@ -43,9 +43,8 @@ static int check_target(const char *path, int replace, ddpm_error *err)
     }
 }
 
-/* Makes the temporary "FOLDER/.ddpm-PID-N.tmp", whose mode is what the umask leaves of 0666.  It is locked
-   as long as it is written: a lock tells those who clean up that the writer is alive.  Returns its
-   descriptor, or -1. */
+/* Makes the temporary "FOLDER/.ddpm-PID-N.tmp" with the mode 0666 less the umask.  It stays locked while it
+   is written, so that those who clean up see that the writer is alive.  Returns its descriptor, or -1. */
 static int create_temporary(struct dd_output *o)
 {
     int n = (int)folder_length(o->path), fd = -1;
@@ -61,7 +60,7 @@ static int create_temporary(struct dd_output *o)
     return fd;
 }
 
-/* Frees the names.  The output has ended then. */
+/* Frees the names; the output has then ended. */
 static void release(struct dd_output *o)
 {
     free(o->path);
@@ -131,8 +130,8 @@ int dd_output_create_any(struct dd_output *o, const char *path, int replace, ddp
     return dd_error_memory(err, path);
 }
 
-/* Renames, but fails with EEXIST where there is something at `to`.  The flag does it, or a link; on file
-   systems without either, a look comes first. */
+/* Renames, but fails with EEXIST if something is at `to`.  A flag of the system does this, or a link.  File
+   systems that have neither are looked at first. */
 static int rename_new(const char *from, const char *to)
 {
     struct stat st;
@@ -159,9 +158,9 @@ static int rename_new(const char *from, const char *to)
     return rename(from, to);
 }
 
-/* Synchronises the folder, so that the new name survives a crash.  A folder that cannot be opened or
-   synchronised (no read permission, some network file systems) is no error: the file itself is safe.  Uses
-   up the temporary's name, which begins with the folder. */
+/* Synchronises the folder, so that the new name survives a crash.  If the folder cannot be opened or
+   synchronised (no read permission, some network file systems), the file itself is safe, so this is not an
+   error.  Overwrites the temporary's name, which begins with the folder. */
 static int sync_folder(struct dd_output *o)
 {
     o->temporary[folder_length(o->temporary)] = 0;
@@ -172,7 +171,7 @@ static int sync_folder(struct dd_output *o)
     return failed ? -1 : 0;
 }
 
-/* Synchronises a file.  A pipe and most devices have nothing to synchronise, and say so by one of these
+/* Synchronises a file.  A pipe and most devices have nothing to synchronise, and report one of these
    errors. */
 static int synchronise(int fd, bool device)
 {
@@ -181,9 +180,9 @@ static int synchronise(int fd, bool device)
     return device && (errno == EINVAL || errno == ENOTSUP || errno == EROFS) ? 0 : -1;
 }
 
-/* Brings everything to the disk and closes the stream.  Returns 0, or the errno of the first failure.  The
-   flush comes first because after an earlier failed write it fails for the same reason, which ferror would
-   not tell. */
+/* Writes everything to the disk and closes the stream.  Returns 0, or the errno of the first failure.  The
+   flush comes first: after an earlier failed write it fails for the same reason, which ferror does not
+   tell. */
 static int finish_stream(FILE *stream, bool device)
 {
     errno = 0;
@@ -198,8 +197,7 @@ static int finish_stream(FILE *stream, bool device)
     return failed && !number ? EIO : number * failed;
 }
 
-/* Renames the temporary into its place.  A file there is examined once more: it may have been put
-   there meanwhile. */
+/* Renames the temporary into its place.  A file at that place is examined again, because it may be new. */
 static int put_in_place(const struct dd_output *o, ddpm_error *err)
 {
     if (o->replace) {

@@ -1,8 +1,8 @@
 /* Sets a thread's floating-point environment and locale to the defaults, and back.
 
    C99's floating-point environment holds the modes of every machine we know, flush-to-zero among them.  The
-   locale "C" needs no memory with the C libraries we know; where there is none to be had, the caller's locale
-   stays. */
+   locale "C" needs no memory with the C libraries we know.  If a library cannot allocate it, the caller's
+   locale stays. */
 #include "base/outside.h"
 
 void dd_outside_enter(struct dd_outside *o)

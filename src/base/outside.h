@@ -19,7 +19,7 @@ struct dd_outside {
 void dd_outside_enter(struct dd_outside *o);
 void dd_outside_leave(struct dd_outside *o);
 
-/* The body of a public function: makes the call under the defaults, and returns its result. */
+/* The body of a public function: calls the inner function under the defaults and returns its result. */
 #define DD_ENTRY(type, call)         \
     do {                             \
         struct dd_outside outside_;  \
@@ -29,7 +29,7 @@ void dd_outside_leave(struct dd_outside *o);
         return result_;              \
     } while (0)
 
-/* The same of a function that returns nothing. */
+/* The same for a function that returns nothing. */
 #define DD_ENTRY_VOID(call)          \
     do {                             \
         struct dd_outside outside_;  \

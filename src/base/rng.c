@@ -117,8 +117,8 @@ static double ratio(const double p[8], const double q[8], double x)
     return a / b;
 }
 
-/* PPND16.  The coefficients are those of the paper: a and b for the middle, c and d near the tails, e and f
-   far out. */
+/* Computes PPND16.  The coefficients are those of the paper: a and b for the middle, c and d near the
+   tails, e and f far out. */
 double dd_rng_quantile(double p)
 {
     static const double middle_p[8] = { 3.3871328727963666080e0,  1.3314166789178437745e+2,

@@ -9,8 +9,8 @@
 /* The purpose of a stream, so that no two uses share noise. */
 enum { DD_RNG_SAMPLE, DD_RNG_EVAL, DD_RNG_TRAIN, DD_RNG_ORDER, DD_RNG_DROPOUT, DD_RNG_WEIGHTS };
 
-/* A stream: the words of one image at one step.  t is dd_rng_t of the step; purpose_draw is purpose << 24 |
-   draw. */
+/* A stream: the words for one image at one step.  t is dd_rng_t of the step; purpose_draw is purpose << 24
+   | draw. */
 struct dd_rng {
     uint64_t seed;
     uint32_t index, t, purpose_draw;
@@ -31,6 +31,6 @@ void dd_rng_normal(const struct dd_rng *r, double *z, size_t n);
 /* Returns Phi^-1(p), 2^-1022 <= p < 1. */
 double dd_rng_quantile(double p);
 
-/* Fills out with the block of words that belongs to a counter. */
+/* Fills out with the block of words for a counter and a key. */
 void dd_rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 #endif

@@ -21,7 +21,7 @@
 
 enum { HEADER_MOST = 100000000 };
 
-/* A header being read.  data [size] is what follows it; the next name goes to text. */
+/* A header being read.  data [size] follows it; the next name is stored at text. */
 struct reader {
     struct dd_safetensors *s;
     struct dd_scan scan;
@@ -39,7 +39,7 @@ static int wrong_header(const struct reader *r)
                     (size_t)(r->scan.at - r->scan.start), r->scan.fault);
 }
 
-/* Returns the next string of the header, kept with a NUL behind it; NULL after a fault. */
+/* Returns the next string of the header, stored with a terminating 0; NULL after a fault. */
 static char *keep_string(struct reader *r)
 {
     struct dd_scan_text t;
@@ -125,8 +125,8 @@ static unsigned field_of(struct dd_scan_text key)
     return is(key, "data_offsets") ? OFFSETS : 0;
 }
 
-/* Reads the object of one tensor.  Fields with other names are passed over, as the reference
-   implementation does. */
+/* Reads the object of one tensor.  Fields with other names are skipped, as in the reference
+   implementation. */
 static int read_fields(struct reader *r, struct dd_entry *e, uint64_t offset[2])
 {
     struct dd_scan *s = &r->scan;
@@ -160,7 +160,7 @@ static int read_fields(struct reader *r, struct dd_entry *e, uint64_t offset[2])
     return 0;
 }
 
-/* Fills e->count and *size by the shape.  Returns -1 when they do not fit into 64 bits or are no whole
+/* Fills e->count and *size from the shape.  Returns -1 when they do not fit into 64 bits or are not whole
    bytes. */
 static int measure(struct dd_entry *e, uint64_t *size)
 {
@@ -286,7 +286,7 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct dd_meta *)a)->key, ((const struct dd_meta *)b)->key);
 }
 
-/* qsort of an array that may be NULL. */
+/* Sorts an array, which may be NULL. */
 static void sort(void *table, size_t count, size_t size, int (*compare)(const void *, const void *))
 {
     if (count)
@@ -314,7 +314,7 @@ static int check_cover(const struct reader *r)
     return DDPM_OK;
 }
 
-/* Leaves both tables sorted by name, as dd_safetensors_find needs them. */
+/* Sorts both tables by name, as dd_safetensors_find needs them, and refuses equal names. */
 static int check_names(const struct reader *r)
 {
     const struct dd_safetensors *s = r->s;
@@ -369,7 +369,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
         .file = name,
         .err = err,
     };
-    /* The names are never longer than the header, each with its NUL in the place of a quote. */
+    /* All names together are never longer than the header: each terminating 0 takes the place of a quote. */
     dd_scan_begin(&r.scan, data + 8, (size_t)n);
     s->owned = r.text = malloc((size_t)n + 1);
     int code = r.text ? read_header(&r) : dd_error_memory(err, name);
@@ -378,7 +378,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
     if (!code)
         code = check_names(&r);
 
-    /* Nothing is left behind by a failure. */
+    /* A failure leaves nothing behind. */
     if (code)
         dd_safetensors_free(s);
     return code;
@@ -423,7 +423,7 @@ int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char
 
     if (dd_hash_begin(&h))
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its hash", name);
-    /* The hash is that of the file with zeros in the place of its digits. */
+    /* The hash was computed with zeros in the place of its digits. */
     memset(zeros, '0', DIGITS);
     dd_hash_add(&h, data, BEFORE);
     dd_hash_add(&h, zeros, DIGITS);

@@ -10,10 +10,10 @@
 
 enum { DD_RANK_MAX = 8 };
 
-/* The JSON of a file that carries its hash begins so. */
+/* The beginning of the JSON of a file that carries its hash. */
 #define DD_SAFETENSORS_HASHED "{\"__metadata__\":{\"sha256\":\""
 
-/* A tensor of count = dim[0] ... dim[rank-1] values in data [size] bytes, which are aligned to nothing. */
+/* A tensor of count = dim[0] ... dim[rank-1] values in data [size] bytes, at any address. */
 struct dd_entry {
     const char *name;
     enum dd_dtype dtype;
@@ -43,7 +43,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
                         ddpm_error *err);
 void dd_safetensors_free(struct dd_safetensors *s);
 
-/* Each returns what has that name, or NULL. */
+/* Each returns the tensor or metadata value of that name, or NULL. */
 const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const char *name);
 const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key);
 
@@ -57,10 +57,10 @@ int dd_safetensors_write(FILE *f, const struct dd_entry *entry, size_t entries, 
 int dd_safetensors_write_hashed(FILE *f, const struct dd_entry *entry, size_t entries,
                                 const char *const *meta, ddpm_error *err);
 
-/* Returns whether data [size], the whole file, begins as one with a hash does. */
+/* Returns whether data [size], the whole file, begins like a file with a hash. */
 bool dd_safetensors_has_hash(const unsigned char *data, size_t size);
 
-/* Returns DDPM_EDATA unless data [size], the whole file, carries such a hash and fits it.  A single bit that
-   has changed anywhere is found.  dd_safetensors_read still has to read the container itself. */
+/* Returns DDPM_EDATA unless data [size], the whole file, carries such a hash and the hash is right.  It
+   finds every changed bit.  dd_safetensors_read still has to read the container itself. */
 int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err);
 #endif

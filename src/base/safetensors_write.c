@@ -1,4 +1,4 @@
-/* Writes the safetensors container of safetensors.c, with a hash of itself where that is asked for. */
+/* Writes the safetensors container of safetensors.c, with a hash of itself if the caller asks for it. */
 #include "base/safetensors.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -8,8 +8,8 @@
 
 enum { DIGITS = 64 };
 
-/* The way of a header: once nowhere, for its length alone; once to the hash, if there is one; and once to the
-   file. */
+/* Where a header goes: first nowhere, to find its length; then into the hash, if there is one; then into
+   the file. */
 struct sink {
     FILE *file;
     struct dd_hash *hash;
@@ -66,7 +66,7 @@ static void put_entry(struct sink *o, const struct dd_entry *e, uint64_t offset)
     put(o, "]}");
 }
 
-/* The contents of a header.  digits: the hash, or NULL for a file without one. */
+/* The contents of a header.  digits is the hash, or NULL for a file without one. */
 struct contents {
     const struct dd_entry **entry;
     size_t entries;
@@ -130,7 +130,7 @@ static void length_bytes(unsigned char bytes[8], uint64_t length)
         bytes[i] = (unsigned char)(length >> 8 * i);
 }
 
-/* Fills digits with the hash of the file as it will be; c->digits are still zeros. */
+/* Fills digits with the hash of the file to be written; c->digits are still zeros. */
 static int hash_contents(char digits[DIGITS + 1], const struct contents *c, const unsigned char length[8],
                          ddpm_error *err)
 {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* fault: what is wrong at byte at - start; NULL: nothing so far. */
+/* A text being scanned.  fault says what is wrong at byte at - start; NULL: there is no fault so far. */
 struct dd_scan {
     const unsigned char *start, *at, *end;
     const char *fault;
@@ -24,14 +24,14 @@ void dd_scan_begin(struct dd_scan *s, const void *text, size_t size);
 /* Sets the fault, unless there is one already.  Returns -1. */
 int dd_scan_fail(struct dd_scan *s, const char *fault);
 
-/* Passes over white space.  Returns the next character, or -1. */
+/* Passes over white space.  Returns the next character, or -1 at the end or after a fault. */
 int dd_scan_peek(struct dd_scan *s);
 
 /* Takes c and returns true if it is next. */
 bool dd_scan_take(struct dd_scan *s, char c);
 
-/* Each returns 0, or -1 after a fault: takes c, a string, a number; passes over any one value; expects that
-   only white space is left. */
+/* Each returns 0, or -1 after a fault.  In this order they take the character c, take a string, take a
+   number, pass over any value, and check that only white space is left. */
 int dd_scan_expect(struct dd_scan *s, char c, const char *fault);
 int dd_scan_string(struct dd_scan *s, struct dd_scan_text *t);
 int dd_scan_number(struct dd_scan *s, struct dd_scan_text *t);
@@ -44,8 +44,8 @@ size_t dd_scan_unescape(char *out, struct dd_scan_text t);
 /* Returns whether text is UTF-8 to its end. */
 bool dd_scan_is_utf8(const char *text);
 
-/* Puts '?' in the place of every byte that makes text no UTF-8: a name of a file may hold any. */
+/* Replaces every byte that is not UTF-8 by '?'.  A file's name may hold any bytes. */
 void dd_scan_repair(char *text);
-/* The same, and for every control character, which could drive a terminal; returns text. */
+/* Does the same, and also replaces every control character, which could drive a terminal.  Returns text. */
 char *dd_scan_plain(char *text);
 #endif

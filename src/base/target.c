@@ -1,7 +1,7 @@
 /* Tells what a path leads to, and opens devices and pipes for writing.
 
    A link below /proc (where /dev/stdout and /dev/fd lead) stands for a file that a process holds open.
-   Even where that is a regular file, whoever opened it expects the output in it, behind what it holds. */
+   Even if it is a regular file, the process that opened it expects the output in it, behind its contents. */
 #include "base/target.h"
 #include <ctype.h>
 #include <errno.h>

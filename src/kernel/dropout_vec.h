@@ -1,6 +1,6 @@
-/* Dropout by Philox4x32-10 (base/rng.c), VL / 2 blocks at once.  A word of the state is the low half of a
-   64-bit lane.  The contents of its high half never comes down again, since products are of low halves, and
-   only products are shifted. */
+/* Computes dropout by Philox4x32-10 (base/rng.c), VL / 2 blocks at once.  A word of the state is the low
+   half of a 64-bit lane.  The contents of the high half never return to the low half, because products are
+   of low halves, and only products are shifted. */
 
 typedef uint32_t vf_words __attribute__((vector_size(4 * VL)));
 
@@ -47,7 +47,7 @@ static void K(dropout)(float *y, size_t n, const uint32_t *counter, const uint32
     uint32_t block = 0;
 
     for (size_t done = 0, count; done < n; done += count, block += VL / 2, skip = 0) {
-        /* skip words of the first block have been used before. */
+        /* `skip` words of the first block have been used before. */
         count = n - done < DROPOUT_WORDS - skip ? n - done : DROPOUT_WORDS - skip;
         K(philox)(word, block, counter, key);
 

@@ -23,7 +23,7 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
             sum[i][v] = load ? vf_take(c + i * cs + v * VL, v < nv - 1 ? VL : tail) : vf_set(0);
     }
 
-    /* The sums, in ascending order of tap and k. */
+    /* Computes the sums in ascending order of tap and k. */
     for (size_t tap = 0; tap < taps; tap++, a += GEMM_MR) {
         const float *row[GEMM_MR];
         UNROLL
@@ -46,7 +46,7 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
         }
     }
 
-    /* Then bias, residual and scale. */
+    /* Then adds bias and residual, and scales. */
     const float *bias = post ? post->bias : NULL, *residual = post ? post->residual : NULL;
     const size_t rs = post ? post->residual_stride : 0;
     const vf scale = vf_set(post ? post->scale : 1);

@@ -12,7 +12,7 @@
 
 enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
 
-/* The things that the kernel gemm does to a tile before it stores it, see kernels.def. */
+/* What the kernel gemm does to a tile before it stores it, see kernels.def. */
 struct dd_gemm_post {
     const float *bias, *residual;
     size_t residual_stride;
@@ -26,8 +26,8 @@ struct dd_adam {
 
 enum { DD_GEMM_MR_MAX = 32 };
 
-/* The table.  name: that of the best instruction set in it, "ref" or one of cpu.def. gemm_mr, gemm_nr: rows,
-   at most DD_GEMM_MR_MAX, and columns of a gemm tile; a panel of b has gemm_nr columns. */
+/* The table of kernels.  name is that of its best instruction set, "ref" or one of cpu.def.  A gemm tile
+   has gemm_mr rows, at most DD_GEMM_MR_MAX, and gemm_nr columns; a panel of b has gemm_nr columns. */
 struct dd_kernels {
     const char *name;
     size_t gemm_mr, gemm_nr;
@@ -36,10 +36,11 @@ struct dd_kernels {
 #undef KERNEL
 };
 
-/* Fills the table with the reference, then with what cpu (DD_CPU_...) and the build have. */
+/* Fills the table with the reference, then with the kernels of the sets in cpu (DD_CPU_...) that the build
+   has. */
 void dd_kernels_init(struct dd_kernels *k, unsigned cpu);
 
-/* Each fills in the kernels that its instruction set has. */
+/* Each fills in the kernels of its instruction set. */
 void dd_kernels_ref(struct dd_kernels *k);
 #define CPU_SET(name, NAME, includes) void dd_kernels_##name(struct dd_kernels *k);
 #include "base/cpu.def"

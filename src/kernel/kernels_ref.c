@@ -1,9 +1,10 @@
-/* Every kernel of kernels.def in the plainest C: the truth for the tests, and what runs where there is no
-   vector unit.  Sums and functions are taken in double and rounded to float once, at the store. */
+/* Computes every kernel of kernels.def in the plainest C.  Tests compare the others with it, and it runs on
+   machines without vector units.  Sums and functions are computed in double and rounded to float once, at
+   the store. */
 #include <math.h>
 #include "kernel/kernels.h"
 
-/* Rows and columns of a gemm tile. */
+/* The rows and columns of a gemm tile. */
 enum { MR = 4, NR = 8 };
 
 /* Returns the activation: SiLU x / (1 + e^-x), GELU x Phi(x) (Hendrycks and Gimpel 2016, the exact form by
@@ -24,7 +25,8 @@ static double act_ref(double x, enum dd_act act)
     return x;
 }
 
-/* Returns the derivative: at the infinities its limit, at the corner of ReLU 0. */
+/* Returns the derivative of the activation.  At the infinities it is the limit, at the corner of ReLU it is
+   0. */
 static double act_slope_ref(double x, enum dd_act act)
 {
     if (act == DD_ACT_NONE)
@@ -153,7 +155,8 @@ static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float 
     }
 }
 
-/* The parts of one element: n = x / norm, h = dy act'(n gain (1 + scale) + shift), t = h gain (1 + scale). */
+/* The parts for one element: n = x / norm, h = dy act'(n gain (1 + scale) + shift), t = h gain (1 +
+   scale). */
 struct rms_term {
     double n, h, t;
 };
@@ -166,7 +169,7 @@ static struct rms_term rms_term(double x, double norm, double dy, size_t c, cons
     return (struct rms_term){ n, h, h * a };
 }
 
-/* With a norm below 1e-12, n is x times a constant, and the term of the norm is not there. */
+/* If the norm is below 1e-12, n is x times a constant, so the norm adds no term. */
 static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, float *row,
                              const float *dy, size_t dys, const float *x, size_t xs, const float *gain,
                              const float *scale, const float *shift, size_t pixels, size_t channels,

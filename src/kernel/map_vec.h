@@ -1,4 +1,5 @@
-/* Element by element: y = act(x scale + shift), its backward, and y = (x + bias + residual) scale. */
+/* Works element by element: y = act(x scale + shift), its backward pass, and y = (x + bias + residual)
+   scale. */
 
 INLINE void affine_run(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift,
                        size_t pixels, size_t channels, enum dd_act act)
@@ -25,7 +26,7 @@ static void K(affine)(float *y, size_t ys, const float *x, size_t xs, const floa
         return;
     }
 
-    /* Dense pixels make one run, so that few channels do not mean tails only. */
+    /* Dense pixels are one run, so that a few channels are not only tails. */
     if (xs == channels && ys == channels) {
         channels *= pixels;
         pixels = 1;
@@ -33,8 +34,8 @@ static void K(affine)(float *y, size_t ys, const float *x, size_t xs, const floa
     BY_ACT(act, act_run, y, ys, x, xs, pixels, channels);
 }
 
-/* Sums over `vectors` vectors of channels, in registers.  Meanwhile it fetches the pixels that follow, as
-   norm_vec.h does. */
+/* Computes sums over `vectors` vectors of channels in registers.  Meanwhile it fetches the pixels that
+   follow, as norm_vec.h does. */
 INLINE void affine_sums_run(float *dx, size_t dxs, int add, float *sum, float *product, const float *du,
                             size_t dus, const float *x, size_t xs, const float *scale, const float *shift,
                             const float *pivot, size_t pixels, size_t lanes, const int vectors,

@@ -1,4 +1,4 @@
-/* Changes of layout and resolution.  There is no arithmetic but the mean or sum of four. */
+/* Changes layout and resolution.  The only arithmetic is the mean or sum of four. */
 
 static void K(upsample)(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
 {
@@ -43,7 +43,7 @@ static void K(avgpool)(float *y, size_t ys, const float *x, size_t xs, size_t h,
         }
 }
 
-/* Clears a pixel that no block of 2x2 holds, in an odd last row or column: its gradient is 0. */
+/* Clears a pixel in an odd last row or column.  No block of 2x2 holds it, so its gradient is 0. */
 static void clear_pixel(float *x, size_t n)
 {
     EACH_VECTOR(c, n, { vf_put(x + c, vf_set(0), lanes); });
@@ -111,8 +111,8 @@ INLINE void put_or_add(float *p, vf a, int add)
     vf_store(p, add ? vf_add(vf_load(p), a) : a);
 }
 
-/* Does the same back.  Two rounds of zips made y; log2 VL more rotate the bits of an element's address to
-   where they were. */
+/* Does the inverse.  Two rounds of zips made y; log2 VL more rounds rotate the bits of an element's address
+   back. */
 static void unshuffle_pixel_backward(float *p0, float *p1, float *p2, float *p3, int add, const float *y,
                                      size_t n)
 {
@@ -156,8 +156,8 @@ static void K(unshuffle_backward)(float *dx, size_t dxs, int add, const float *d
         }
 }
 
-/* Transposes a square of VL by VL, of which rows x columns are there.  One round of zips rotates the bits of
-   an element's address (row, column) by one place; log2 VL rounds exchange row and column. */
+/* Transposes the rows x columns numbers that exist of a square of VL by VL.  One round of zips rotates the
+   bits of an element's address (row, column) by one place; log2 VL rounds exchange row and column. */
 INLINE void transpose_square(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
 {
     vf a[VL], b[VL];
@@ -184,7 +184,8 @@ INLINE void transpose_square(float *y, size_t ys, const float *x, size_t xs, siz
             vf_put(y + j * ys, a[j], rows);
 }
 
-/* The same as a function of its own, since the rare squares at an edge need no copy for each caller. */
+/* The same as a function of its own, because the rare squares at an edge need not be compiled into each
+   caller. */
 static void transpose_edge(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
 {
     transpose_square(y, ys, x, xs, rows, columns);
@@ -194,7 +195,7 @@ INLINE void transpose_strip(float *y, size_t ys, const float *x, size_t xs, size
 {
     for (size_t j = 0; j < columns; j += VL)
         for (size_t i = 0; i < rows; i += VL)
-            /* Whole squares, which are the most, are compiled without tests for an edge. */
+            /* Whole squares are the most frequent, so they are compiled without tests for an edge. */
             if (i + VL <= rows && j + VL <= columns)
                 transpose_square(y + j * ys + i, ys, x + i * xs + j, xs, VL, VL);
             else

@@ -1,9 +1,9 @@
-/* Sums over pixels for group norm (Wu and He 2018), and RMS norm (Zhang and Sennrich 2019) over the channels
-   of a pixel. */
+/* Computes sums over pixels for group norm (Wu and He 2018), and RMS norm (Zhang and Sennrich 2019) over
+   the channels of a pixel. */
 
-/* Sums over `vectors` vectors of channels at once, so that as many sums run beside each other.  The processor
-   does not foresee the order of a few channels of each pixel, so the pixels that follow, where the next call
-   begins, are fetched meanwhile. */
+/* Sums over `vectors` vectors of channels at once, so that as many sums run side by side.  Meanwhile it
+   fetches the pixels that follow, where the next call begins, because the processor does not foresee the
+   order of a few channels of each pixel. */
 INLINE void moments_run(float *sum, float *square, const float *x, size_t xs, const float *pivot,
                         size_t pixels, size_t lanes, const int vectors)
 {
@@ -133,7 +133,7 @@ INLINE void rms_backward_run(float *dx, size_t dxs, int add, float *sum, float *
             dot = vf_fma(n, t, dot);
         });
 
-        /* n . t; below 1e-12 the norm counts as a constant. */
+        /* Below 1e-12 the norm counts as a constant, so n . t has no effect. */
         vf along = vf_set(norm < 1e-12f ? 0 : -vf_sum(dot));
         EACH_VECTOR(c, channels, {
             vf n = vf_mul(vf_take(x + c, lanes), inverse);

@@ -1,4 +1,4 @@
-/* The things that a step of training does to whole vectors of parameters: Adam, a mean that follows, the
+/* Computes what a step of training does to whole vectors of parameters: Adam, the moving average, the
    square of a norm. */
 
 static void K(adam)(float *w, float *m, float *v, const float *g, size_t n, const struct dd_adam *a)

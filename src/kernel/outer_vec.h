@@ -1,6 +1,6 @@
-/* A tile of A^T B, for gradients: rows and columns are channels, and the sum runs over pixels.  A step reads
-   GEMM_MR floats beside one another and GEMM_NR others, and fetches those of AHEAD steps later.  All sums
-   stay in registers, as in gemm_vec.h. */
+/* Computes a tile of A^T B for gradients: rows and columns are channels, and the sum runs over pixels.  A
+   step reads GEMM_MR floats of a row of A and GEMM_NR floats of a row of B, and fetches those of AHEAD
+   steps later.  All sums stay in registers, as in gemm_vec.h. */
 
 enum { AHEAD = 24 };
 

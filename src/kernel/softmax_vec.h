@@ -17,7 +17,7 @@ static float largest(const float *x, size_t n)
     return top;
 }
 
-/* Replaces x by e^(a x - m).  Returns their sum, lane by lane; a lane beyond n counts as -inf, and so as
+/* Replaces x by e^(a x - m).  Returns their sum, lane by lane; a lane beyond n counts as -inf, so it adds
    0. */
 INLINE vf exp_run(float *x, float a, float m, size_t n)
 {
@@ -34,13 +34,13 @@ INLINE vf exp_run(float *x, float a, float m, size_t n)
 static void K(softmax)(float *x, size_t xs, float a, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++, x += xs) {
-        /* The maximum is subtracted, so that no power is above 1. */
+        /* The maximum is subtracted, so no power is above 1. */
         float m = a * largest(x, n);
         vf sum = vf_set(0);
         for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
             sum = vf_add(sum, exp_run(x + i, a, m, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
 
-        /* One division for the row. */
+        /* The row needs a single division. */
         vf inverse = vf_set(1 / vf_sum(sum));
         EACH_VECTOR(i, n, { vf_put(x + i, vf_mul(vf_take(x + i, lanes), inverse), lanes); });
     }

@@ -1,5 +1,4 @@
-/* The part of kernels_ref.c that only training asks for: what a step does to whole vectors of parameters, and
-   dropout. */
+/* The part of kernels_ref.c for training: what a step does to whole vectors of parameters, and dropout. */
 #include "base/rng.h"
 
 static void adam_ref(float *w, float *m, float *v, const float *g, size_t n, const struct dd_adam *a)

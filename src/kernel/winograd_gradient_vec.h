@@ -1,5 +1,5 @@
-/* The adjoints of F(4x4, 3x3) that the gradient by the weights needs.  That of y = A^T M A is A dy A^T, that
-   of U = G g G^T is G^T dU G.  A and G are those of winograd_vec.h. */
+/* The adjoints of F(4x4, 3x3) for the gradient by the weights.  The adjoint of y = A^T M A is A dy A^T, the
+   adjoint of U = G g G^T is G^T dU G.  A and G are those of winograd_vec.h. */
 
 /* Fills y[i * ys], i < 6, with A x, x[i * xs], i < 4. */
 INLINE void adjoint_six(vf *y, int ys, const vf *x, int xs)

@@ -1,8 +1,8 @@
 /* The transforms of Winograd's convolutions in double, part of kernels_ref.c.  The matrices are those of
    winograd_vec.h and winograd_gradient_vec.h. */
 
-/* Fills y [ya, yb] = A x B^T for x [xa, xb], with A [ya, xa] and B [yb, xb] in rows of 8.  If a factor is
-   0, an infinity in x does not count. */
+/* Fills y [ya, yb] = A x B^T for x [xa, xb], with A [ya, xa] and B [yb, xb] in rows of 8.  A factor 0 skips
+   its element of x, which may be infinite. */
 static void sandwich(double *y, const double (*a)[8], const double (*b)[8], const double *x, int ya, int yb,
                      int xa, int xb)
 {
@@ -10,13 +10,13 @@ static void sandwich(double *y, const double (*a)[8], const double (*b)[8], cons
         for (int j = 0; j < yb; j++) {
             y[i * yb + j] = 0;
             for (int k = 0; k < xa * xb; k++)
-                /* 0 times infinity is NaN, which the vector kernels never make. */
+                /* 0 times infinity would be NaN, which the vector kernels never make here. */
                 if (a[i][k / xb] != 0 && b[j][k % xb] != 0)
                     y[i * yb + j] += a[i][k / xb] * x[k] * b[j][k % xb];
         }
 }
 
-/* Returns B^T of a side with n outputs.  points: those of the largest tile, 8, 6 or 4. */
+/* Returns B^T for a side with n outputs.  points is the number of points of the largest tile: 8, 6 or 4. */
 static const double (*input_matrix(int n, int points))[8]
 {
     static const double six[8][8] = {
@@ -42,7 +42,7 @@ static const double (*input_matrix(int n, int points))[8]
     return points == 8 ? four_of_six : four;
 }
 
-/* Returns A^T of a side with n outputs. */
+/* Returns A^T for a side with n outputs. */
 static const double (*output_matrix(int n))[8]
 {
     static const double six[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 },
@@ -61,7 +61,8 @@ static const double (*output_matrix(int n))[8]
     return n == 4 ? four : two;
 }
 
-/* Returns the place of product k of a tile of `rows` x `columns` outputs among those of the largest tile. */
+/* Returns the index of product k of a tile of `rows` x `columns` outputs among the products of the largest
+   tile. */
 static size_t place_of(int k, int rows, int columns, int points)
 {
     int i = k / (columns + 2), j = k % (columns + 2);
@@ -152,7 +153,7 @@ static void weights_eight_ref(double *y, int ys, const double *x, int xs)
     y[7 * ys] = x[2 * xs];
 }
 
-/* The same of F(4x4, 3x3): y[0..5]. */
+/* The same for F(4x4, 3x3): y[0..5]. */
 static void weights_six_ref(double *y, int ys, const double *x, int xs)
 {
     double even = x[0] + x[2 * xs], odd = x[xs], low = x[0] / 24 + x[2 * xs] / 6, middle = odd / 12;
@@ -164,7 +165,7 @@ static void weights_six_ref(double *y, int ys, const double *x, int xs)
     y[5 * ys] = x[2 * xs];
 }
 
-/* The same of F(2x2, 3x3): y[0..3]. */
+/* The same for F(2x2, 3x3): y[0..3]. */
 static void weights_four_ref(double *y, int ys, const double *x, int xs)
 {
     double even = x[0] + x[2 * xs], odd = x[xs];
