@@ -119,6 +119,8 @@ static int open_engine(struct engine *e, const char *name, const struct dd_conv_
         fprintf(stderr, "ddpm-bench: %s\n", err.text);
         return 1;
     }
+
+    /* A layer that the engine does not take is opened with another engine. */
     if (strncmp(dd_conv_engine(e->conv), name, strlen(name))) {
         dd_conv_close(e->conv);
         e->conv = NULL;
@@ -189,6 +191,7 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
         return 1;
     }
 
+    /* The reference engine is too slow to be of interest. */
     for (const char *const *name = dd_conv_engines(); *name && !failed; name++)
         if (strcmp(*name, "ref"))
             failed = open_engine(&e[engines++], *name, &s, k, o, w);
@@ -210,6 +213,8 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
         total[i] += l->count * (e[i].conv ? ms : 1e3 * e[engines - 1].best / o->batch);
         close_engine(&e[i]);
     }
+
+    /* Behind the engines' totals: the fastest engine of each layer, and the operations. */
     total[engines] += l->count * 1e3 * best / o->batch;
     total[engines + 1] += l->count * dd_conv_flops(&s) * 1e-9;
     putchar('\n');

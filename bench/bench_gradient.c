@@ -109,6 +109,7 @@ int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s
     int failed = dd_conv_open(&t.conv, s, &forward, &err) ||
                  dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
 
+    /* The passes take turns; each keeps its least time. */
     for (int pass = 0; pass < PASSES; pass++)
         b->seconds[pass] = failed ? 0 : 1e9;
     for (int i = 0; i < rounds * PASSES && !failed; i++) {

@@ -24,6 +24,7 @@ static int row(const ddpm_model *m, int size, ddpm_net_options *o, ddpm_error *e
     printf("%4d", size);
     for (int i = 0; i < BATCHES && !code; i++) {
         o->batch = batches[i];
+
         /* The time is expected to grow with the batch. */
         if (i && r.seconds * batches[i] / batches[i - 1] > CELL) {
             printf("  %22s", "-");

@@ -382,6 +382,8 @@ static void table(struct work *w, double reference[KERNELS])
         w->depth = DEPTH;
         w->post = NULL;
         w->flops = 0;
+
+        /* Kernels that add to y begin with the same y every time. */
         for (size_t j = 0; j < FLOATS; j++)
             w->y[j] = w->x[j];
 
@@ -416,6 +418,7 @@ int bench_kernels(int argc, char **argv)
     if (!w.x || !w.y || !w.v || !w.b)
         return 71;
 
+    /* Small numbers with few digits: no kernel overflows or meets denormal numbers. */
     for (int i = 0; i < FLOATS; i++)
         w.x[i] = w.v[i] = w.b[i] = (float)(i * 7 % 64 - 32) / 32;
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {

@@ -86,6 +86,7 @@ double bench_read(int threads)
         return 0;
     }
 
+    /* Writing first gives the array its memory. */
     memset(x, 1, LARGE);
     for (int r = 0; r < ROUNDS; r++) {
         double start = bench_now();

@@ -135,6 +135,8 @@ static int measure(struct measured *r, ddpm_net *net, const struct bench_input *
     qsort(seconds, (size_t)r->steps, sizeof *seconds, ascending);
     r->least = seconds[0];
     r->median = seconds[r->steps / 2];
+
+    /* The clock was read after the first step, so the time of a usual step is subtracted. */
     r->startup -= r->median;
     return code;
 }
@@ -171,6 +173,7 @@ static void print_slowest(const struct measured *r, const ddpm_node *list, size_
     printf("  %9s %7s %8s  %-12s %-10s %-20s %s\n", "ms/step", "%", "GFLOP/s", "output", "op", "engine",
            "node");
     for (int k = 0; printed && k < SLOWEST && k < (int)nodes; k++) {
+        /* Finds the slowest node that was not printed yet. */
         size_t worst = nodes;
         for (size_t i = 0; i < nodes; i++)
             if (!printed[i] && (worst == nodes || r->nodes[i] > r->nodes[worst]))

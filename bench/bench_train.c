@@ -110,6 +110,7 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
     ddpm_trainer_report report;
     int code = ddpm_trainer_step(t, in->x, in->classes, &report, err);
 
+    /* The seconds of the first step are subtracted. */
     for (size_t i = 0; i < r->count; i++)
         r->nodes[i] = -r->list[i].seconds;
 

@@ -193,6 +193,8 @@ static bool choose_images(struct trials *t, const struct settings *s)
     t->least = t->n;
     if (s->images || !(t->budget > 0))
         return false;
+
+    /* trials_run takes as many images as there is time for. */
     t->n = TRIAL_IMAGES_MOST;
     t->least = IMAGES_LEAST;
     return true;

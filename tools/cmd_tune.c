@@ -164,6 +164,7 @@ static int write_model(struct job *j, ddpm_error *err)
     ddpm_model *made = NULL;
     int code = DDPM_OK;
     for (int i = 0; i < j->t.count && !code; i++) {
+        /* Each solver makes a new model from the one before, which is then closed. */
         ddpm_model *before = made;
         code = ddpm_model_add_tuned(&made, m, &j->t.done[i], err);
         ddpm_model_close(before);

@@ -78,6 +78,7 @@ static void steps(FILE *script, const struct axis *a, int parts)
     for (int k = 0; k < 3; k++)
         step = raw <= factor[k] * power ? factor[k] * power : step;
 
+    /* first counts steps from 0, so that the ticks are multiples of the step. */
     double first = ceil(a->low / step);
     for (double i = first; i * step <= a->high; i++)
         write_tick(script, i * step, i == first);

@@ -75,6 +75,7 @@ void bench_rank(struct bench_rank *r, struct trials *t, double spread)
     if (*r->refusal)
         return;
 
+    /* With comparable times but overlapping distances a suggestion is still possible. */
     if (!quality_front(front, &points))
         tell_overlap(r, t, &points);
 

@@ -310,6 +310,8 @@ static int write_html(FILE *f, const struct bench_result *r, const struct trials
     }
 
     fputs("<h2>Time against steps</h2>\n", f);
+
+    /* After an error the file is abandoned, so the headings may go on. */
     int code = bench_plot_time(f, r, err);
     fputs("<h2>Quality against time</h2>\n<p>Numbers beside points are steps, bars the 95 % "
           "intervals. Values below the axis are drawn at its lower end.</p>\n",

@@ -92,6 +92,8 @@ static int check_one(struct trials *t, struct trial *one, int images, ddpm_error
     one->fixed = !ddpm_sampler_noisy(s.sampler);
     if (*s.warning && t->common->verbose)
         remark(t->command, t->common, "%s, %d steps: %s", one->sampler, one->K, s.warning);
+
+    /* The network is the same in all trials, so it is described once. */
     code = t->layer ? DDPM_OK : note_network(t, &s, err);
     generator_close(&s);
     return code ? code : make_room(&one->images, t->about, images, err);

@@ -150,6 +150,7 @@ static int measure_bits(struct trials *t, ddpm_error *err)
     int code = DDPM_OK;
 
     for (int i = 0; i < t->count && !code; i++) {
+        /* Trial k is the first with the same number of steps. */
         int k = 0;
         t->trial[i].bits = NAN;
         while (t->trial[k].K != t->trial[i].K)
