@@ -56,6 +56,7 @@ int image_replace_check(struct image_store *a, const struct image_work *w, bool 
 {
     size_t left; /* images that this run would leave behind without a line in a manifest */
     int code = count_there(&left, a, readable, err);
+
     for (int i = 0; i < w->n && !code && left; i++) {
         const char *name = image_store_path(a, w->index[i], NULL);
         bool counted = !readable || manifest_named(&a->manifest, name) || manifest_named(&a->replaced, name);

@@ -119,6 +119,7 @@ static int count_asked(struct merge *m, struct missing *missing, const struct ma
 {
     int code = DDPM_OK, n = 0;
     const char *before = "";
+
     for (size_t i = 0; i < p->count && !code && !missing->count; i++) {
         uint32_t *index = NULL;
         const char *asked = p->manifest[i].asked;

@@ -45,6 +45,7 @@ static void describe(struct dd_entry entry[3], const struct saved_batch *f)
           .dim = { n, f->frames, f->d },
           .data = (const unsigned char *)f->frame },
     };
+
     for (int i = 0; i < 3; i++) {
         entry[i] = e[i];
         entry[i].count = 1;

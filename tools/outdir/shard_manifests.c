@@ -54,6 +54,7 @@ int shard_manifests_read(struct shard_manifests *p, const char *folder, const ch
 {
     char **name = NULL, part[32];
     size_t n = 0;
+
     *p = (struct shard_manifests){ .count = 0 };
     int code = dd_names_list(&name, &n, folder, is_manifest, err);
     p->manifest = code ? NULL : malloc((n + 1) * sizeof *p->manifest);

@@ -45,6 +45,7 @@ static void name_lost(struct generator *s, const ddpm_error *sentence)
 {
     ddpm_error also;
     bool first = true;
+
     complain(s->command, sentence);
     for (int row = 0; row < s->rows; row++) {
         int lost = ddpm_sampler_lost(s->sampler, row);
@@ -300,6 +301,7 @@ void generator_saved_batch(const struct generator *s, struct saved_batch *f)
 {
     int kept = 0, n = 0;
     size_t shown = f->frames * s->d;
+
     for (int row = 0; row < s->rows && s->taken; row++)
         kept += !ddpm_sampler_lost(s->sampler, row);
 

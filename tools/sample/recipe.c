@@ -38,6 +38,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
     char seed[24];
     cJSON *o = cJSON_CreateObject(), *list;
+
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
     cJSON_AddStringToObject(o, "model", r->model);

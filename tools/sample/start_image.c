@@ -31,6 +31,7 @@ int start_image_open(struct start_image *s, const char *path, const ddpm_about *
 {
     struct image_file p;
     size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
+
     *s = (struct start_image){ .x = NULL };
     int code = image_file_head(&p, path, err);
     if (code)
