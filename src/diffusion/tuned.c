@@ -7,8 +7,8 @@
      S = p1 (m0 + (m0 - m1) / (2 r0) + c1 (m1 - m0) + c2 (m2 - m0)),      r0 = (lambda_i - lambda_{i+1}) / h
 
    The network is told the step `fed` instead of t.  A prediction that does not exist is left out together
-   with its coefficient.  The last step, from position 0, ends at m0 + c1 (m1 - m0) + c2 (m2 - m0), clipped
-   as m0 is.
+   with its coefficient.  A run that begins in the middle of the chain has none before its first.  The last
+   step, from position 0, ends at (1 + b) (m0 + c1 (m1 - m0) + c2 (m2 - m0)), clipped as m0 is.
 
    With fed = t and a = b = c1 = c2 = 0 this is DPM-Solver++(2M) without noise, the sampler "dpmpp" of order
    2, to the bit.  Solvers with learned times and coefficients are compared in arXiv 2510.17699. */
@@ -26,7 +26,7 @@ static double lambda(const double *log_snr, int i)
 }
 
 void dd_tuned_step_fill(struct dd_tuned_step *s, const double *table, const double *alpha_bar,
-                        const double *log_snr, int K, int i)
+                        const double *log_snr, int K, int i, int history)
 {
     double here = lambda(log_snr, i), h = lambda(log_snr, i - 1) - here, to = i ? alpha_bar[i - 1] : 1;
 
@@ -35,9 +35,9 @@ void dd_tuned_step_fill(struct dd_tuned_step *s, const double *table, const doub
         .of_m = sqrt(to) * (1 + table[DDPM_TUNED_OF_M * K + i]),
         .p1 = expm1(-h),
         .h = h,
-        .before1 = i < K - 1 ? table[DDPM_TUNED_BEFORE1 * K + i] : 0,
-        .before2 = i < K - 2 ? table[DDPM_TUNED_BEFORE2 * K + i] : 0,
-        .second = i > 0 && i < K - 1,
+        .before1 = history > 0 ? table[DDPM_TUNED_BEFORE1 * K + i] : 0,
+        .before2 = history > 1 ? table[DDPM_TUNED_BEFORE2 * K + i] : 0,
+        .second = i > 0 && history > 0,
         .last = i == 0,
     };
     if (s->second)
@@ -130,16 +130,26 @@ static int begin(ddpm_sampler *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Returns how many predictions of positions above are known, 2 at most: a buffer is NaN until it is written. */
+static int history_of(const double *m1, const double *m2)
+{
+    if (isnan(m1[0]))
+        return 0;
+    return isnan(m2[0]) ? 1 : 2;
+}
+
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
-    struct dd_tuned_step move;
+    const ddpm_tables *t = s->tables;
     int code = dd_sampler_predict(s, 0, i, err);
-    dd_tuned_step_fill(&move, s->table, s->tables->alpha_bar, s->tables->log_snr, s->tables->K, i);
 
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k), *m1 = dd_sampler_row(s, 1, k), *m2 = dd_sampler_row(s, 2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
+        struct dd_tuned_step move;
+        dd_tuned_step_fill(&move, s->table, t->alpha_bar, t->log_snr, t->K, i, history_of(m1, m2));
         dd_tuned_step_apply(&move, x, m0, m1, m2, s->options.clip, s->d);
+
         memcpy(m2, m1, s->d * sizeof *m2);
         memcpy(m1, m0, s->d * sizeof *m1);
     }

@@ -180,6 +180,46 @@ TEST(unit, an_untuned_solver_has_the_bits_of_dpmpp)
     ddpm_model_close(m);
 }
 
+/* A run from an image begins in the middle of the chain, where no prediction of a step above is known. */
+TEST(unit, a_tuned_solver_begins_anywhere)
+{
+    ddpm_model *m = small_net_create("plain"), *with = NULL;
+    ddpm_net *net = NULL;
+    ddpm_chain *chain = NULL;
+    ddpm_sampler_options o;
+    ddpm_tuned solver = solver_of(K);
+    fill(times, K);
+    for (int i = DDPM_TUNED_OF_X * K; i < DDPM_TUNED_ROWS * K; i++)
+        table[i] = 0.1;
+    ddpm_model_init(m, 5);
+    REQUIRE(!ddpm_net_create(&net, m, NULL, NULL) && !ddpm_model_add_tuned(&with, m, &solver, NULL));
+    const ddpm_about *a = ddpm_model_about(with);
+    size_t d = (size_t)(a->height * a->width * a->channels), buffers;
+    REQUIRE(!ddpm_chain_tuned(&chain, a, K, NULL));
+    ddpm_sampler_defaults(&o, a);
+    o.sampler = "tuned";
+    o.eps = ddpm_net_eps;
+    o.eps_user = net;
+
+    double *x = calloc(d, sizeof *x);
+    const uint32_t index = 0;
+    for (int from = 0; from < K; from++) {
+        ddpm_sampler *s = NULL;
+        REQUIRE(!ddpm_sampler_create(&s, chain, &o, d, 1, NULL, NULL));
+        REQUIRE(!ddpm_sampler_start(s, &index, NULL, 1, x, from, NULL));
+        while (ddpm_sampler_left(s) > 0)
+            REQUIRE(!ddpm_sampler_step(s, NULL));
+        for (size_t e = 0; e < d; e++)
+            CHECK(isfinite(ddpm_sampler_state(s, &buffers)[e]));
+        ddpm_sampler_free(s);
+    }
+    free(x);
+    ddpm_chain_free(chain);
+    ddpm_net_free(net);
+    ddpm_model_close(with);
+    ddpm_model_close(m);
+}
+
 TEST(unit, solvers_that_a_model_lacks)
 {
     ddpm_model *m = small_net_create("plain"), *with = NULL;
