@@ -282,7 +282,7 @@ typedef struct ddpm_node {
     double flops, seconds;
 } ddpm_node;
 
-/* What a network is.  flops is for one image and step.  parameters is a count; the other sizes are in
+/* A network's description.  flops is for one image and step.  parameters is a count; the other sizes are in
    bytes.  features is the number of channels that ddpm_net_features gives.  cpu is such as "avx2";
    engine_class is the text of model-file.md, "Engine class". */
 typedef struct ddpm_net_about {
@@ -378,7 +378,7 @@ typedef struct ddpm_sampler_options {
     void *noise_user;
 } ddpm_sampler_options;
 
-/* What a sampler takes and does; 1: yes, 0: no. */
+/* A sampler's traits: the options that it takes and how it works; 1: yes, 0: no. */
 typedef struct ddpm_sampler_traits {
     int takes_eta;            /* eta may be above 0 */
     int takes_variance;       /* every name of a variance; otherwise only "auto" */
@@ -481,8 +481,7 @@ DDPM_API const ddpm_bound_image *ddpm_bound_read(ddpm_bound *b, int row);
    With alpha_t in the place of alpha_bar it is one step from x_{t-1} (equation 2). */
 DDPM_API void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d);
 
-/* Fills x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless clip is 0.  Where p is NaN, x0 is
-   NaN. */
+/* Fills x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless clip is 0.  x0 is NaN where p is. */
 DDPM_API void ddpm_x0(double *x0, const double *xt, const double *p, int prediction, double clip,
                       double alpha_bar, size_t d);
 

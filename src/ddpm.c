@@ -10,7 +10,7 @@
 #include "net/model_tuned.h"
 #include "net/net.h"
 
-/* Opens a model in a mapped file, which then belongs to it; on failure the file is unmapped. */
+/* Opens a model in a mapped file, which then belongs to the model.  A failure unmaps the file. */
 static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm_error *err)
 {
     int code = dd_model_file_open(m, f->data, f->size, path, err);
@@ -24,7 +24,8 @@ static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm
     return (*m)->path ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
 }
 
-/* Fills the schedule of a known name.  The tables of another one stay zero for the caller to fill. */
+/* Fills the schedule if its name is known.  The tables of other schedules stay zero for the caller to
+   fill. */
 static int fill_schedule(ddpm_model *m, ddpm_error *err)
 {
     double *beta = dd_model_find(m, "schedule.beta")->data,
@@ -41,8 +42,8 @@ static int fill_schedule(ddpm_model *m, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Refuses a named schedule that ends in pure noise for a network of eps; a table that the caller fills is
-   checked when it is used. */
+/* Refuses a named schedule that ends in pure noise for a network that predicts eps.  A table that the
+   caller fills is checked when it is used. */
 static int check_end(const ddpm_model *m, ddpm_error *err)
 {
     const double *beta = dd_model_find(m, "schedule.beta")->data;
@@ -88,13 +89,13 @@ void ddpm_model_init(ddpm_model *m, uint64_t seed)
         DD_ENTRY_VOID(dd_model_init(m, seed));
 }
 
-/* Checks what was opened; on failure the model is freed. */
+/* Checks a model after opening it; a failure frees the model. */
 static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
 {
     dd_model_about(*m);
     int code = dd_model_validate(*m, name, err);
 
-    /* A file that was written to meanwhile explains every other error, so that is what is said then. */
+    /* A write to the file meanwhile explains every other error, so only the write is reported. */
     if (dd_model_unchanged(*m, code ? NULL : err))
         code = dd_model_unchanged(*m, err);
     dd_file_forget(&(*m)->file, (*m)->file.data, (*m)->file.size);

@@ -1,5 +1,5 @@
-/* The public functions over src/train.  ddpm.h says what they promise; here they only put our floating-point
-   modes in place and call inward. */
+/* The public functions over src/train.  ddpm.h says what they promise.  They set the default floating-point
+   modes and call inward. */
 #include "base/outside.h"
 #include "train/snapshot.h"
 #include "train/tuner.h"

@@ -1,5 +1,5 @@
-/* Keeps an arena as a list of chunks.  Each chunk is filled from its front.  What does not fit into the
-   newest chunk begins another. */
+/* Keeps an arena as a list of chunks.  Each chunk is filled from its front.  A block that does not fit into
+   the newest chunk begins another. */
 #include "base/memory.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
 
 enum { DIGITS = 64 };
 
-/* Where a header goes: first nowhere, to find its length; then into the hash, if there is one; then into
-   the file. */
+/* The target of a header: first nothing, to find its length; then the hash, if there is one; then the
+   file. */
 struct sink {
     FILE *file;
     struct dd_hash *hash;

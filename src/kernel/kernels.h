@@ -12,7 +12,7 @@
 
 enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
 
-/* What the kernel gemm does to a tile before it stores it, see kernels.def. */
+/* The changes that the kernel gemm makes to a tile before it stores it, see kernels.def. */
 struct dd_gemm_post {
     const float *bias, *residual;
     size_t residual_stride;

@@ -1,5 +1,6 @@
-/* softmax and its backward: e^(a x_i - m) / sum of them, m = max a x_i.  Sums are taken in chunks, so that
-   their error grows with the number of chunks and the length of one, not with n. */
+/* Computes softmax and its backward pass: e^(a x_i - m) / (the sum over i of e^(a x_i - m)), m = max a x_i.
+   Sums are taken in chunks, so that their error grows with the number of chunks and the length of one, not
+   with n. */
 
 enum { SOFTMAX_CHUNK = 64 };
 

@@ -84,7 +84,7 @@ double dd_attention_flops(const struct dd_attention *a)
     return 4 * pixels * (pixels + a->memory) * a->heads * a->dim;
 }
 
-/* Where the tokens of k or v lie: first the rows of the memory, then those of the image. */
+/* The places of the tokens of k or v: first the rows of the memory, then those of the image. */
 struct tokens {
     const float *memory, *image;
     size_t stride;

@@ -12,8 +12,8 @@ struct dd_conv_gradient_plan {
     struct dd_conv_outer outer;
 
     /* direct */
-    int exchanged;            /* whether patches are read from dz instead of x' */
-    int swapped;              /* whether rows are channels of the map that is read by pixels */
+    int exchanged;            /* 1 if patches are read from dz instead of x' */
+    int swapped;              /* 1 if rows are channels of the map that is read by pixels */
     struct dd_conv_shape sum; /* the convolution whose gradient is summed */
 
     /* winograd */
@@ -31,7 +31,7 @@ struct dd_conv_gradient {
     struct dd_conv_shape shape;
     const struct dd_kernels *k;
     int batch, threads;
-    int tiled; /* whether the gradient by the weights is computed by Winograd */
+    int tiled; /* 1 if the gradient by the weights is computed by Winograd */
     struct dd_team *team;
     struct dd_conv *data; /* the convolution that gives dx at stride 1, else NULL */
     const float *packed;  /* the packed weights for dx at other strides */

@@ -20,8 +20,8 @@ struct dd_conv_outer {
     size_t a_plane, b_plane, c_plane; /* floats from one plane to the next */
 };
 
-/* Where A or B lies: panel p of term t of plane k begins at data + k plane + p panel + t stride.  The last
-   panel of A is read only as far as it has channels, the last panel of B as a whole. */
+/* The place of A or B: panel p of term t of plane k begins at data + k plane + p panel + t stride.  The
+   last panel of A is read only as far as it has channels, the last panel of B as a whole. */
 struct dd_conv_side {
     const float *data;
     size_t stride, panel, plane;

@@ -22,8 +22,8 @@ static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int
 
 struct dd_worker;
 
-/* What a layer's function gets besides its maps.  Every thread of the team calls the function with the same
-   arguments, except for its worker. */
+/* The arguments of a layer's function besides its maps.  Every thread of the team calls the function with
+   the same arguments, except for its worker. */
 struct dd_context {
     const struct dd_kernels *k;
     int threads;

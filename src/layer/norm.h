@@ -26,7 +26,7 @@ struct dd_norm_gradients {
     bool demb_add;
 };
 
-/* What the passes before leave for the backward pass of a norm. */
+/* The results of earlier passes that the backward pass of a norm needs. */
 struct dd_norm_sums {
     const float *dscale, *dshift; /* [n, c], from the consumer's dd_pre_backward */
     const float *moments;         /* [n, groups, 2], from dd_norm_forward */
@@ -56,7 +56,7 @@ struct dd_norm_rms {
 void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                          const struct dd_norm_rms *rms, const struct dd_map *residual);
 
-/* Where the gradient by the residual goes, which is dy itself.  `map` is overwritten, or with `add` added
+/* The place of the gradient by the residual, which is dy itself.  `map` is overwritten, or with `add` added
    to; NULL: nobody asks for it. */
 struct dd_norm_residual {
     const struct dd_map *map;

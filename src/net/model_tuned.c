@@ -1,6 +1,7 @@
 /* Tuned solvers in a model file.  In the metadata,
 
-     "tuned": [{"steps": 6, "teacher": "dpmpp, 60 steps", "images": 256, "error": 0.03, "untuned": 0.07, "equals": 15}, ...]
+     "tuned": [{"steps": 6, "teacher": "dpmpp, 60 steps", "images": 256,
+                "error": 0.03, "untuned": 0.07, "equals": 15}, ...]
 
    in order of steps, and for each the tensor tuned.K, F64 [6, K], whose rows ddpm.h lists.  An altered
    table must not make a sampler fail later, so its numbers are checked when the model is opened. */

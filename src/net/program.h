@@ -18,7 +18,8 @@ enum dd_op {
 #undef OPERATION
 };
 
-/* Where a home lies: in the planned block, or in one of the caller's arrays x and out and their gradients. */
+/* The place of a home: in the planned block, or in one of the caller's arrays x and out and their
+   gradients. */
 enum dd_place {
     DD_PLACE_BLOCK,
     DD_PLACE_INPUT,
@@ -103,8 +104,8 @@ struct dd_node {
     float a, b;                    /* for copy: y = a pre(x) + b */
     double p;                      /* for dropout: the probability of a zero */
 
-    /* A backward node is a copy of its forward node.  Its y is the gradient that it starts from.  Of the
-       other values it keeps those that it reads. */
+    /* A backward node is a copy of its forward node.  Its y is the gradient that it starts from.  It keeps
+       those of the other values that it reads. */
     int of; /* 1 + the index of the forward node; 0 in a forward node */
     struct dd_flow dx, dnorm, dadd, dresidual, demb;
 };

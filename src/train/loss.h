@@ -21,7 +21,7 @@ struct dd_loss {
     double *eps, *work, *each;
 };
 
-/* Which random numbers a batch draws: its k-th image uses the streams of (seed, first + k).  held_out says
+/* The random numbers of a batch: its k-th image uses the streams of (seed, first + k).  held_out says
    whether the loss is on images held out. */
 struct dd_loss_draw {
     uint64_t seed, first;

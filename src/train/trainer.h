@@ -23,7 +23,7 @@ struct ddpm_trainer {
 
     float *x, *t, *out, *dout; /* the inputs, timesteps, outputs and gradients of one pass */
     int64_t done, images;      /* how many steps are done, and how many images they used */
-    bool packed;               /* whether the layers have the present weights */
+    bool packed;               /* the layers have packed the present weights */
 };
 
 /* These are ddpm_trainer_defaults, _create, _step, _loss and _free of ddpm.h. */

@@ -5,7 +5,8 @@
      told     f_i = t_i + s_i, within 0 and T - 1, the step that the network is told
      x0       m_i = clip(x0(x_i, network(x_i, f_i), lambda_i))
      step     x_{i-1} = A x_i - M p1 D,  D = m_i + w (m_i - m_{i+1}) + c1 (m_{i+1} - m_i) + c2 (m_{i+2} - m_i)
-              A = (1 + a) sigma_{i-1} / sigma_i,  M = (1 + b) alpha_{i-1},  w = h / (2 (lambda_i - lambda_{i+1}))
+              A = (1 + a) sigma_{i-1} / sigma_i,  M = (1 + b) alpha_{i-1}
+              w = h / (2 (lambda_i - lambda_{i+1}))
 
    Let g be the gradient by x_{i-1}, and by_A the gradient by A, and so on.  With
    d alpha / d lambda = alpha sigma^2 and d sigma / d lambda = -sigma alpha^2,
