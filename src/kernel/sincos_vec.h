@@ -5,12 +5,13 @@
 
    which is exact, as one of the two is 0 and the other 1 or -1.
 
-   The absolute error for |a| <= 1e5 is at most 1.8 u, u = 2^-24. - r: k pi/2_high leaves a exactly, because
-   both are multiples of 2^-24 and differ by less than 1.  pi/2_low rounds it
-     by u/2, and what the two lack, 1.8e-15 k, is u/500.
-   - sin: the polynomial is good to 2e-9, its inner roundings make 0.2 u, the last one u/2. - cos: 1 - z/2
-   rounds by u/2, z by 0.3 u, the last addition by u/2.  The error of r counts for |sin r| u/2 <= 0.4 u,
-     the rest for less than 0.1 u. */
+   The absolute error for |a| <= 1e5 is at most 1.8 u, u = 2^-24.
+
+   - r: a - k pi/2_high is exact, because both are multiples of 2^-24 and differ by less than 1.  Subtracting
+     k pi/2_low rounds by u/2.  pi/2 differs from the sum of its two parts by 1.8e-15, which makes u/500.
+   - sin: the polynomial is good to 2e-9, its inner roundings make 0.2 u, the last one u/2.
+   - cos: 1 - z/2 rounds by u/2, z by 0.3 u, the last addition by u/2.  The error of r counts for
+     |sin r| u/2 <= 0.4 u, the rest for less than 0.1 u. */
 static void K(sincos)(float *s, float *c, const float *f, float t, size_t n)
 {
     EACH_VECTOR(i, n, {
