@@ -18,7 +18,8 @@ struct dd_tuned_step {
 void dd_tuned_step_fill(struct dd_tuned_step *s, const double *table, const double *alpha_bar,
                         const double *log_snr, int K, int i, int history);
 /* Moves x [d] by the step.  m0, m1, m2 [d] are the predictions of x0 at this position and at the two before
-   it.  m1 and m2 are read as far as the step was filled with a history.  clip > 0 bounds the image after position 0. */
+   it.  m1 and m2 are read as far as the step was filled with a history.  clip > 0 bounds the image after
+   position 0. */
 void dd_tuned_step_apply(const struct dd_tuned_step *s, double *x, const double *m0, const double *m1,
                          const double *m2, double clip, size_t d);
 /* Makes the chain of a model's tuned solver, see ddpm_chain_tuned. */
