@@ -130,7 +130,8 @@ static int begin(ddpm_sampler *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Returns how many predictions of positions above are known, 2 at most: a buffer is NaN until it is written. */
+/* Returns how many predictions of positions above are known, 2 at most.  A buffer is NaN until it is
+   written. */
 static int history_of(const double *m1, const double *m2)
 {
     if (isnan(m1[0]))

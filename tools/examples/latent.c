@@ -1,7 +1,9 @@
-/* latent MODEL [STEPS]: an image becomes noise by the probability-flow ODE (Song et al. 2021, eq. 13) and an image again.
+/* latent MODEL [STEPS]: an image becomes noise by the probability-flow ODE (Song et al. 2021, eq. 13) and an
+   image again.
 
-   The image is a sampled one.  Its latent is the x_T that the deterministic sampler turns into it: printed are the latent's mean and
-   deviation (of N(0, 1) they would be 0 and 1) and how far the way there and back leads from the image (root mean square, of [-1, 1]). */
+   The image is a sampled one.  Its latent is the x_T that the deterministic sampler turns into it.  The program
+   prints the latent's mean and deviation, which are 0 and 1 for N(0, 1), and how far the way there and back
+   leads from the image: the root mean square of values within [-1, 1]. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,10 +84,9 @@ int main(int argc, char **argv)
     int code = travel(&w, image, w.K - 1, w.K, 0, &err);
     memcpy(latent, image, w.d * sizeof *latent);
     code = code ? code : travel(&w, latent, 0, 0, w.K - 1, &err);
-    memcpy(
-        back, latent,
-        w.d *
-            sizeof *back); /* down to position 0, where encoding began: the last step would denoise once more */
+
+    /* Down to position 0, where encoding began: the last step would denoise once more. */
+    memcpy(back, latent, w.d * sizeof *back);
     code = code ? code : travel(&w, back, w.K - 1, w.K - 1, 0, &err);
     if (code)
         fprintf(stderr, "latent: %s\n", err.text);

@@ -1,8 +1,11 @@
 /* own_eps [STEPS [IMAGES]]: an eps network of one's own, with the samplers of ddpm.
 
-   Data x0 ~ N(m, s^2) make x_t ~ N(sqrt(alpha_bar) m, alpha_bar s^2 + 1 - alpha_bar), of which the best eps is known:
-   E[eps | x_t] = sqrt(1 - alpha_bar) (x_t - sqrt(alpha_bar) m) / (alpha_bar s^2 + 1 - alpha_bar).
-   It stands for any network here; the mean and deviation of what is sampled are printed beside m and s. */
+   Data x0 ~ N(m, s^2) make x_t ~ N(sqrt(alpha_bar) m, alpha_bar s^2 + 1 - alpha_bar), and the best eps is known:
+
+     E[eps | x_t] = sqrt(1 - alpha_bar) (x_t - sqrt(alpha_bar) m) / (alpha_bar s^2 + 1 - alpha_bar)
+
+   It stands for any network here.  The program prints the mean and the deviation of the samples beside m and
+   s. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
