@@ -66,18 +66,18 @@ test_force_replaces_all_or_nothing() {
 # without --force goes on.
 test_force_interrupted() {
 	crash_library
-	made_of() { expect 0 ddpm sample -q -n 4 --steps 2 --batch 1 --outdir "$@"; }
+	made_of() { expect 0 ddpm sample -q -n 5 --steps 2 --batch 1 --outdir "$@"; }
 	made_of old --seed 1
 	made_of all
 	cp -r old d; mkdir begun stopped
 	expect 0 crash CRASH_TICKS=ticks CRASH_STATES=begun CRASH_FOLDER=d -- \
-		sample -q -n 4 --steps 2 --batch 1 --outdir d --force
+		sample -q -n 5 --steps 2 --batch 1 --outdir d --force
 	same_set d all; rm -r d; cp -r old d
 	expect 75 crash CRASH_TICK=$(($(cat ticks) * 5 / 8)) CRASH_STATES=stopped CRASH_FOLDER=d -- \
-		sample -q -n 4 --steps 2 --batch 1 --outdir d --force
+		sample -q -n 5 --steps 2 --batch 1 --outdir d --force
 	says 'the same command without --force goes on'
 	goes_on() {
-		for image in image-000000.png image-000001.png image-000002.png image-000003.png; do
+		for image in image-000000.png image-000001.png image-000002.png image-000003.png image-000004.png; do
 			cmp -s "$1/$image" "old/$image" || same "$1/$image" "all/$image" "$1"
 			grep -q '"seed":"1"' "$1/manifest.jsonl" || ! grep -q "$image" "$1/manifest.jsonl" ||
 				same "$1/$image" "all/$image" "$1 lists an old one"
@@ -91,9 +91,9 @@ test_force_interrupted() {
 	}
 	states_give all goes_on begun stopped
 	# A file that came into such a place later is none of those that may be replaced.
-	echo mine >d/image-000002.png
-	expect 73 ddpm sample -n 4 --steps 2 --outdir d; says 'image-000002.png exists already'
-	[ "$(cat d/image-000002.png)" = mine ] || fail 'it was replaced'
+	echo mine >d/image-000004.png
+	expect 73 ddpm sample -n 5 --steps 2 --outdir d; says 'image-000004.png exists already'
+	[ "$(cat d/image-000004.png)" = mine ] || fail 'it was replaced'
 }
 
 # A manifest cut off anywhere behind its first line is mended; a line that is wrong elsewhere is named.
