@@ -160,7 +160,7 @@ struct dd_kind dd_kind(const unsigned char *data, size_t size)
     if (!size)
         return (struct dd_kind){ .is = "empty", .hint = again };
     if (is_safetensors(data, size))
-        return (struct dd_kind){ NULL };
+        return (struct dd_kind){ .is = NULL };
 
     if (has(data, size, 0, "PK\3\4", 4))
         return zip_kind(data, size);
@@ -179,7 +179,7 @@ struct dd_kind dd_kind(const unsigned char *data, size_t size)
     if (is_text(data, size))
         return text_kind(data, size);
 
-    return (struct dd_kind){ NULL };
+    return (struct dd_kind){ .is = NULL };
 }
 
 int dd_kind_error(ddpm_error *err, const char *name, struct dd_kind kind, const char *expected)
