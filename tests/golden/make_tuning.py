@@ -8,8 +8,10 @@ The solver's formulas are those in the head of src/diffusion/tuned.c, written he
 with the network of case A3, in double (the sinusoids of the timestep in float32, as always).  What the network gives is taken as
 eps, as x0 and as v in turn.  Stored are
 
-  x, x0 [4, h, w, c], classes [4]       the noise, what the teacher would have made of it, int32 classes
+  x [4, h, w, c], classes [4]           the noise, int32 classes
   state [6, K]                          logits of the times, shifts, a, b, c1, c2
+  PREDICTION.x0 [4, h, w, c]            what the teacher would have made of it: off by 0.1 to 0.5 everywhere, so that no rounding
+                                        turns the sign of a difference, which would be a jump of the gradient
   PREDICTION.loss [1], PREDICTION.slope [6, K], PREDICTION.spread [6]     float64; spread: the largest difference of each row in
                                         torch's float32
 """
@@ -74,12 +76,16 @@ log_snr = torch.log(alpha_bar / (1 - alpha_bar))
 config = UNet2DModel.load_config(f"{folder}/unet")
 size = config["sample_size"]
 x = torch.randn(IMAGES, config["in_channels"], size, size).double()
-x0 = (0.4 * torch.randn_like(x)).clamp(-CLIP, CLIP)
+offset = (0.1 + 0.4 * torch.rand_like(x)) * (2.0 * (torch.rand_like(x) < 0.5) - 1)
 classes = torch.arange(IMAGES) * 3 % config["num_class_embeds"]
 state = torch.stack([torch.tensor([0.3, 0.1, -0.2, 0.05]), torch.tensor([2.5, -7.0, 11.0, -3.0]), 0.1 * torch.randn(K),
                      0.1 * torch.randn(K), 0.2 * torch.randn(K), 0.2 * torch.randn(K)]).double()
-out = {"x": x.permute(0, 2, 3, 1).contiguous(), "x0": x0.permute(0, 2, 3, 1).contiguous(), "classes": classes.int(), "state": state}
+out = {"x": x.permute(0, 2, 3, 1).contiguous(), "classes": classes.int(), "state": state}
 for prediction in ("eps", "x0", "v"):
+    with torch.no_grad():
+        net = UNet2DModel.from_pretrained(f"{folder}/unet").double().eval()
+        x0 = image(net, prediction, state, log_snr, x, classes, torch.float64) + offset
+    out[f"{prediction}.x0"] = x0.permute(0, 2, 3, 1).contiguous()
     loss, slope = slopes(prediction, state, log_snr, x, x0, classes, torch.float64)
     other, single = slopes(prediction, state, log_snr, x, x0, classes, torch.float32)
     out[f"{prediction}.loss"], out[f"{prediction}.slope"] = loss.reshape(1), slope

@@ -35,7 +35,7 @@ static void check_prediction(ddpm_model *m, const struct dd_safetensors *s, cons
     REQUIRE(ddpm_tuner_create(&t, m, &o, &err) == DDPM_OK);
     memcpy(ddpm_tuner_state(t, &count), find(s, "", "state"), ROWS * K * sizeof(double));
 
-    CHECK(ddpm_tuner_step(t, find(s, "", "x"), find(s, "", "x0"), find(s, "", "classes"), &found, &err) ==
+    CHECK(ddpm_tuner_step(t, find(s, "", "x"), find(s, name, ".x0"), find(s, "", "classes"), &found, &err) ==
           DDPM_OK);
     CHECK_NEAR(found, *loss, 1e-5);
     for (int row = 0; row < ROWS; row++)
