@@ -41,6 +41,8 @@ PARTS_OF_TOOL := $(filter-out $(O)/tools/ddpm.o,$(TOOL))
 version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/include/ddpm.h)
 # The shared library's name changes with the first number of the version, when programs must be built again.
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
+# ddpm.h, which includes its parts, stands first.
+headers = $(addprefix $(srcdir)/include/ddpm,.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
 .PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants fuzz coverage format lint bench setup install uninstall dist deb \
@@ -82,8 +84,8 @@ lowdown = $(shell command -v lowdown)
 manual: $(O)/man/ddpm.1 $(O)/man/libddpm.3 $(if $(lowdown),$(guides:%=$(O)/man/ddpm-%.7))
 $(O)/man/ddpm.1: $(O)/ddpm-manual
 	mkdir -p $(@D) && rm -f $(@D)/*.1 && $(RUN) $(O)/ddpm-manual $(@D) '$(DATE)'
-$(O)/man/libddpm.3: $(srcdir)/include/ddpm.h $(srcdir)/tools/manual/header.awk
-	mkdir -p $(@D) && awk -v date='$(DATE)' -f $(srcdir)/tools/manual/header.awk $(srcdir)/include/ddpm.h >$@
+$(O)/man/libddpm.3: $(headers) $(srcdir)/tools/manual/header.awk
+	mkdir -p $(@D) && awk -v date='$(DATE)' -f $(srcdir)/tools/manual/header.awk $(headers) >$@
 $(O)/man/ddpm-%.7: $(srcdir)/tools/manual/%.md $(srcdir)/tools/manual/guide.awk
 	mkdir -p $(@D) && lowdown -sTman --nroff-nolinks -M title=ddpm-$* -M section=7 -M date='$(DATE)' $< | \
 	  awk -v name=ddpm-$* -f $(srcdir)/tools/manual/guide.awk >$@
@@ -150,7 +152,7 @@ solib  = $(DESTDIR)$(libdir)
 install: all manual                             ## install to $(DESTDIR)$(prefix)
 	install -d $(bindir) $(incdir) $(solib)/pkgconfig $(addprefix $(share)/man/man,1 3 7) $(bashes) $(examples)
 	install -m 755 $(O)/ddpm $(bindir)
-	install -m 644 $(srcdir)/include/ddpm.h $(incdir)
+	install -m 644 $(headers) $(incdir)
 	install -m 644 $(O)/libddpm.a $(solib)
 	$(if $(SHARED),install -m 644 $(O)/$(SO) $(solib)/libddpm.so.$(version))
 	$(if $(SHARED),ln -sf libddpm.so.$(version) $(solib)/$(SO) && ln -sf $(SO) $(solib)/libddpm.so)
@@ -164,7 +166,7 @@ install: all manual                             ## install to $(DESTDIR)$(prefix
 	install -m 644 $(guides:%=$(srcdir)/tools/manual/%.md) $(docs)
 	install -m 644 $(srcdir)/tools/unattended/* $(examples)
 uninstall: manual                               ## remove what install made
-	rm -f $(bindir)/ddpm $(incdir)/ddpm.h $(addprefix $(solib)/,libddpm.a libddpm.so $(SO) libddpm.so.$(version) pkgconfig/ddpm.pc)
+	rm -f $(bindir)/ddpm $(patsubst $(srcdir)/include/%,$(incdir)/%,$(headers)) $(addprefix $(solib)/,libddpm.a libddpm.so $(SO) libddpm.so.$(version) pkgconfig/ddpm.pc)
 	rm -f $(addprefix $(share)/man/man1/,$(notdir $(wildcard $(O)/man/*.1))) $(share)/man/man3/libddpm.3 $(bashes)/ddpm
 	rm -f $(guides:%=$(share)/man/man7/ddpm-%.7) $(guides:%=$(docs)/%.md)
 	rm -f $(addprefix $(examples)/,$(notdir $(wildcard $(srcdir)/tools/unattended/*)))

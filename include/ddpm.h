@@ -3,7 +3,8 @@
    The parts.  A model is a file: a configuration, a noise schedule and weights.  A network is a model made
    ready to run on this machine.  A chain is the list of steps that are taken.  A sampler leads a batch of
    images down a chain, from noise to images, by calling the network.  A bound measures what an image costs in
-   bits.  A trainer makes the weights of a model better.  Each section below has one of these, in this order.
+   bits.  A trainer makes the weights of a model better.  Each section below has one of these, in this order;
+   ddpm_theory.h and ddpm_training.h, which this file includes, have the last ones.
 
    Shapes.  An image is [h, w, c] in NHWC order with values x in [-1, 1] and d = h*w*c elements; a batch is
    [n, d].  t is a step of the model's own chain, 0..T-1, where 0 is the least noisy; alpha_bar(-1) = 1.
@@ -29,13 +30,6 @@
        #include <math.h>
        #include <stdio.h>
        #include <ddpm.h>
-
-       static int failed(const ddpm_error *err)
-       {
-           fprintf(stderr, "%s\n", err->text);
-           return 1;
-       }
-
        int main(int argc, char **argv)
        {
            ddpm_error err;
@@ -45,13 +39,11 @@
            ddpm_sampler *sampler;
            ddpm_sampler_options options;
            uint32_t index = 0; // the first image of the seed
-
            if (ddpm_model_open(&model, argc > 1 ? argv[1] : "model.ddpm", &err) ||
                ddpm_net_create(&net, model, NULL, &err))
-               return failed(&err);
+               return fprintf(stderr, "%s\n", err.text) > 0;
            const ddpm_about *about = ddpm_model_about(model);
            size_t d = (size_t)about->height * (size_t)about->width * (size_t)about->channels;
-
            ddpm_sampler_defaults(&options, about);
            options.eps = ddpm_net_eps;
            options.eps_user = net;
@@ -59,16 +51,14 @@
            if (ddpm_chain_respace(&chain, about, "50", NULL, &err) ||
                ddpm_sampler_create(&sampler, chain, &options, d, 1, NULL, &err) ||
                ddpm_sampler_start(sampler, &index, NULL, 1, NULL, 0, &err))
-               return failed(&err);
+               return fprintf(stderr, "%s\n", err.text) > 0;
            while (ddpm_sampler_left(sampler) > 0)
                if (ddpm_sampler_step(sampler, &err))
-                   return failed(&err);
-
+                   return fprintf(stderr, "%s\n", err.text) > 0;
            const double *x = ddpm_sampler_state(sampler, NULL);
            printf("P%d %d %d 255\n", about->channels == 3 ? 6 : 5, about->width, about->height);
            for (size_t k = 0; k < d; k++)
                putchar((int)rint(127.5 * (1 + fmin(fmax(x[k], -1), 1))));
-
            ddpm_sampler_free(sampler);
            ddpm_chain_free(chain);
            ddpm_net_free(net);
@@ -440,211 +430,10 @@ DDPM_API int ddpm_sampler_noisy(const ddpm_sampler *s);
 /* Returns 0, or 1 + the chain position at which the image of this row was lost. */
 DDPM_API int ddpm_sampler_lost(const ddpm_sampler *s, int row);
 
-/* ---- bounds: how many bits an image costs under a chain ---- */
-
-typedef struct ddpm_bound ddpm_bound;
-
-/* The bound of one image in bits per dimension (Ho et al. 2020, equation 5): total = prior (L_T) + the sum
-   of term [K], whose term[0] is L_0.  lost is 0, or 1 + the chain position at which the image was lost.
-   With each term come, [K] each: the mean squared errors of eps (mse_eps) and of the clipped x0 (mse_x0),
-   and the mean square (gamma) and mean squared error (mse) of the network's own eps. */
-typedef struct ddpm_bound_image {
-    int lost;
-    double total, prior;
-    const double *term, *mse_eps, *mse_x0, *gamma, *mse;
-} ddpm_bound_image;
-
-/* Makes a bound, as ddpm_sampler_create makes a sampler.  It ignores the options' sampler, eta, order and
-   corrector.  noise NULL: noise of the seed, but with other numbers than in sampling. */
-DDPM_API int ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d,
-                               int batch, char *warning, ddpm_error *err);
-DDPM_API void ddpm_bound_free(ddpm_bound *b);
-
-/* Begins n <= batch images x0 [n, d] with index [n], and classes [n] or NULL. */
-DDPM_API int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *classes,
-                              int n, ddpm_error *err);
-
-/* Measures one term for every image.  The errors are those of ddpm_sampler_step. */
-DDPM_API int ddpm_bound_step(ddpm_bound *b, ddpm_error *err);
-
-/* Return how many terms are still to be measured, and the variance that the name stands for. */
-DDPM_API int ddpm_bound_left(const ddpm_bound *b);
-DDPM_API const char *ddpm_bound_variance(const ddpm_bound *b);
-
-/* Returns the bound of the image in this row, which is complete when no term is left.  It lives until the
-   next start. */
-DDPM_API const ddpm_bound_image *ddpm_bound_read(ddpm_bound *b, int row);
-
-/* ---- formulas: x [d]; outputs may be inputs ---- */
-
-/* Fills xt = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) z, the jump from x0 (Ho et al. 2020, equation 4).
-   With alpha_t in the place of alpha_bar it is one step from x_{t-1} (equation 2). */
-DDPM_API void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d);
-
-/* Fills x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless clip is 0.  x0 is NaN where p is. */
-DDPM_API void ddpm_x0(double *x0, const double *xt, const double *p, int prediction, double clip,
-                      double alpha_bar, size_t d);
-
-/* Fills eps with the noise that leads from x0 to xt. */
-DDPM_API void ddpm_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d);
-
-/* Fills s with the score, -eps / sqrt(1 - alpha_bar). */
-DDPM_API void ddpm_score(double *s, const double *eps, double alpha_bar, size_t d);
-
-/* Returns the loss of denoising score matching, the mean of (s + z / sqrt(1 - alpha_bar))^2 (Vincent
-   2011). */
-DDPM_API double ddpm_score_matching(const double *s, const double *z, double alpha_bar, size_t d);
-
-/* Returns L_simple, the mean of (eps - z)^2 (Ho et al. 2020, equation 14), which is 1 - alpha_bar times the
-   loss above. */
-DDPM_API double ddpm_l_simple(const double *eps, const double *z, size_t d);
-
-/* ---- training: algorithm 1 of Ho et al. 2020 ---- */
-
-typedef struct ddpm_trainer ddpm_trainer;
-
-/* The losses, means over images: L_simple; L_vlb, one term of the bound in bits per dimension times T; or
-   L_simple + L_vlb / 1000 (Nichol and Dhariwal 2021), where L_vlb trains the variance alone.  A model with
-   a learned variance takes one of the last two; other models take L_simple. */
-enum { DDPM_SIMPLE, DDPM_VLB, DDPM_HYBRID };
-
-/* Options of a trainer.  Begin with ddpm_trainer_defaults. */
-typedef struct ddpm_trainer_options {
-    int batch, accumulate; /* images in a pass; passes in a step of the optimiser */
-    int threads;           /* as in ddpm_net_options, like the next two */
-    const char *cpu, *conv;
-    int loss;       /* DDPM_SIMPLE... */
-    double min_snr; /* gamma of min(SNR, gamma), which weights L_simple (Hang et al. 2023); 0: off */
-    double rate, beta1, beta2, epsilon; /* Adam (Kingma and Ba 2015) */
-    double decay, clip;    /* decay above 0: AdamW; clip: the largest norm of the gradient, 0: no limit */
-    int64_t warmup, steps; /* the rate rises for `warmup` steps; steps > 0: then a half cosine to 0 */
-    double ema;            /* the average of the weights has the decay min(ema, (1 + step) / (10 + step)) */
-    double dropout;        /* negative: the model's own */
-    uint64_t seed;         /* the seed of timesteps, noise and dropout; see model-file.md, "Noise" */
-} ddpm_trainer_options;
-
-/* The result of a step.  step: how many steps are done.  loss: the loss of this step.  norm: the norm of
-   the gradient before clipping. */
-typedef struct ddpm_trainer_report {
-    int64_t step;
-    double loss, rate, norm;
-} ddpm_trainer_report;
-
-/* Fills *o with batch 64, one pass, L_simple, Adam with rate 2e-4, clip 1, no warm-up, constant rate, ema
-   0.9999, the model's dropout, seed 0. */
-DDPM_API void ddpm_trainer_defaults(ddpm_trainer_options *o);
-
-/* Makes a trainer from the model, which may be closed afterwards.  If m is a training checkpoint, the
-   trainer goes on from it; with the same options it gives the same bits as without the interruption.
-   DDPM_EUSAGE, DDPM_EDATA, DDPM_ENOMEM, DDPM_EUNSUPPORTED. */
-DDPM_API int ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o,
-                                 ddpm_error *err);
-DDPM_API void ddpm_trainer_free(ddpm_trainer *t);
-
-/* Takes one step of the optimiser with x0 [accumulate * batch, h, w, c] in [-1, 1], classes [accumulate *
-   batch] or NULL.  Timesteps, noise and dropout of an image follow from the seed and the number of images
-   before it in training.  r may be NULL.  DDPM_ENAN names step and layer; DDPM_EUSAGE: a class is out of
-   range.  After an error the trainer is as it was before the step. */
-DDPM_API int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes,
-                               ddpm_trainer_report *r, ddpm_error *err);
-
-/* Returns how many steps of the optimiser the weights have seen, those of the training checkpoint
-   included. */
-DDPM_API int64_t ddpm_trainer_done(const ddpm_trainer *t);
-
-/* Fills *loss (may be NULL) with the mean loss of n images x0 [n, h, w, c], with the averaged weights and
-   without dropout.  Timesteps and noise differ from those of training.  They belong to (seed, first + k),
-   so the mean over a whole set does not depend on how it is divided. */
-DDPM_API int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, int n,
-                               uint32_t first, double *loss, ddpm_error *err);
-
-/* Makes a model with the averaged weights, float32, without the statistics of other weights.
-
-   If `whole` is set, it makes a training checkpoint, which also holds the trained weights themselves
-   (raw.NAME), the optimiser's moments (adam.m.NAME, adam.v.NAME), the second part of the average
-   (average.low.NAME), and in its metadata "train": {"trainer": {"step", "images", "average"}, "run": RUN}.
-   RUN is the caller's object `run` as JSON text, or {} if that is NULL.  The file of such a checkpoint
-   carries its SHA-256, and ddpm_model_open gives DDPM_EDATA if that is wrong. */
-DDPM_API int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const char *run,
-                                ddpm_error *err);
-
-/* ---- tuning: a solver of few steps, learned for one model ---- */
-
-typedef struct ddpm_tuner ddpm_tuner;
-
-/* Options of a tuner.  Begin with ddpm_tuner_defaults, then set K and t. */
-typedef struct ddpm_tuner_options {
-    int K;           /* how many steps the solver takes */
-    const double *t; /* [K] the steps to begin with, rising to T - 1; ddpm_tuner_create alone reads them */
-    int batch;       /* how many images a step of tuning takes */
-    int64_t steps;   /* the rates fall by half a cosine until then */
-    int threads;     /* as in ddpm_net_options, like the next two */
-    const char *cpu, *conv;
-} ddpm_tuner_options;
-
-/* Fills *o with 16 images and 400 steps. */
-DDPM_API void ddpm_tuner_defaults(ddpm_tuner_options *o);
-
-/* Makes a tuner, whose solver is DPM-Solver++(2M) at o->t at first.  m may be closed afterwards. */
-DDPM_API int ddpm_tuner_create(ddpm_tuner **t, const ddpm_model *m, const ddpm_tuner_options *o,
-                               ddpm_error *err);
-DDPM_API void ddpm_tuner_free(ddpm_tuner *t);
-
-/* Takes one step of Adam towards the teacher's images x0 [batch, d], made from the noises x [batch, d];
-   classes [batch] or NULL.  *loss is the mean of |x0' - x0| before the step, where x0' is the solver's
-   image.  DDPM_ENAN: nothing has changed. */
-DDPM_API int ddpm_tuner_step(ddpm_tuner *t, const double *x, const double *x0, const int32_t *classes,
-                             double *loss, ddpm_error *err);
-
-/* Returns the present solver, [DDPM_TUNED_ROWS, K] as in ddpm_tuned.  The next call overwrites it. */
-DDPM_API const double *ddpm_tuner_table(ddpm_tuner *t);
-
-/* Returns the state [count] that steps change; its last number says how many steps are done.  Saved and
-   restored as a whole, it lets a tuner with the same options go on to the same bits. */
-DDPM_API double *ddpm_tuner_state(ddpm_tuner *t, size_t *count);
-
-/* ---- stochastic differential equations and Langevin dynamics, of any process: x [d], all in double ---- */
-
-/* The equation dx = f(x, t) dt + g(t) dW (Song et al. 2021, equation 5).  Each function is given user.
-   drift fills f [d]; diffusion returns g.  score fills s [d] with grad ln p_t(x) and returns 0; if it is
-   NULL, the equation goes onward only. */
-typedef struct ddpm_sde {
-    void (*drift)(void *user, double *f, const double *x, double t, size_t d);
-    double (*diffusion)(void *user, double t);
-    int (*score)(void *user, double *s, const double *x, double t, size_t d, ddpm_error *err);
-    void *user;
-} ddpm_sde;
-
-/* Moves x by one Euler-Maruyama step of length h from t; h < 0 is the reverse process (equation 6).  z [d]
-   ~ N(0, I), or NULL for the mean; work [2, d].  DDPM_EUSAGE: a reverse step without a score;
-   DDPM_ECALLBACK: the score failed. */
-DDPM_API int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work,
-                           size_t d, ddpm_error *err);
-
-/* Moves x by one step of the probability-flow ODE (equation 13), with h of either sign; order 1 is Euler, 2
-   Heun.  work [3, d].  DDPM_EUSAGE: there is no score; DDPM_ECALLBACK: the score failed. */
-DDPM_API int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work,
-                           size_t d, ddpm_error *err);
-
-/* Langevin dynamics: x <- x + delta/2 gradient + sqrt(delta) z, with delta = a (b + step)^-gamma (Welling
-   and Teh 2011, equation 4). */
-typedef struct ddpm_langevin {
-    /* Fills g [d] with the gradient of ln p, or its estimate from a minibatch, and returns 0. */
-    int (*gradient)(void *user, double *g, const double *x, int64_t step, size_t d, ddpm_error *err);
-    void *user;
-    double a, b, gamma; /* a > 0; gamma is 0 for a constant step, else 1/2 < gamma <= 1 */
-    uint64_t seed;      /* the seed of the noise */
-    uint32_t index;
-    ddpm_noise_fn *noise; /* NULL: ddpm_noise, with t = step modulo 2^16 and draw = step / 2^16 */
-    void *noise_user;
-} ddpm_langevin;
-
-/* Takes x [d] through the steps first, ..., first + steps - 1, which lie below 2^40; work [2, d].
-   DDPM_EUSAGE; DDPM_ECALLBACK: the gradient returned non-zero, which ends the run. */
-DDPM_API int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first,
-                               int64_t steps, ddpm_error *err);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "ddpm_theory.h"
+#include "ddpm_training.h"
 #endif

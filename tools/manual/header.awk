@@ -1,4 +1,4 @@
-# header.awk ddpm.h: libddpm(3), from the text of the header: its opening comment is the description, a line /* ---- title ---- */ begins
+# header.awk ddpm.h PART...: libddpm(3), from the text of the headers: the opening comment of the first is the description, a line /* ---- title ---- */ begins
 # a section, and declarations stand as they are, with their comments as text before them.
 function roff(s) { gsub(/\\/, "\\e", s); sub(/^[.']/, "\\\\\\&&", s); return s }
 function literal(on) { if (on) gap = 0; if (on != open) print on ? ".Bd -literal" : ".Ed"; open = on }
@@ -35,6 +35,8 @@ head { prose($0); next }
     print ".Ss " toupper(substr($0, 1, 1)) substr($0, 2)
     next
 }
+# A part opens with a line about itself, which belongs to nobody who reads the page.
+FNR == 1 { next }
 /^#|^extern "C"|^}$/ { next }
 /^$/ { literal(0); next }
 # A comment from the first column is text; it may go on for lines.
