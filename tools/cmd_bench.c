@@ -173,11 +173,8 @@ static int check_outputs(const struct job *j, ddpm_error *err)
     if (!code && s->npy)
         code = folder_make(s->npy, err);
     for (int i = 0; i < j->trials.count && !code && s->npy; i++) {
-        struct dd_output o;
         array_path(path, s, &j->trials.trial[i]);
-        code = dd_output_create(&o, path, s->force, err);
-        if (!code)
-            dd_output_abandon(&o);
+        code = dd_output_check(path, s->force, err);
     }
     return code;
 }

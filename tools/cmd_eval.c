@@ -79,17 +79,6 @@ static int describe_run(struct job *j, ddpm_error *err)
     return ok ? DDPM_OK : dd_error_memory(err, "the settings");
 }
 
-/* Checks, before the first image is measured, that the file of --resume can be written. */
-static int check_writable(const char *path, ddpm_error *err)
-{
-    struct dd_output o;
-    int code = dd_output_create(&o, path, 1, err);
-
-    if (!code)
-        dd_output_abandon(&o);
-    return code;
-}
-
 /* Returns DDPM_EUSAGE unless the images in the file are the first ones of the data. */
 static int check_counted(struct job *j, ddpm_error *err)
 {
@@ -122,13 +111,13 @@ static int resume(struct job *j, ddpm_error *err)
     if (!strcmp(j->s->resume, "-"))
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was found is kept in a file: name one");
     if (stat(j->s->resume, &s) && errno == ENOENT)
-        return check_writable(j->s->resume, err);
+        return dd_output_check(j->s->resume, 1, err);
 
     int code = eval_sums_load(&j->e.eval_sums, j->s->resume, j->about_run, err);
     if (!code)
         code = check_counted(j, err);
     if (!code && sums->images < count)
-        code = check_writable(j->s->resume, err);
+        code = dd_output_check(j->s->resume, 1, err);
     if (!code && sums->images)
         remark(&command_eval, &j->s->common, "going on after %zu of %zu images", sums->images, count);
     return code;

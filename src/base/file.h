@@ -62,6 +62,9 @@ struct dd_output {
 
 int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_error *err);
 
+/* Checks that an output can be created later, by creating one and removing it. */
+int dd_output_check(const char *path, int replace, ddpm_error *err);
+
 /* Creates an output like dd_output_create.  A device, a pipe, a link to one, or "-" for standard output, is
    opened and written to as it is. */
 int dd_output_create_any(struct dd_output *o, const char *path, int replace, ddpm_error *err);

@@ -248,3 +248,12 @@ void dd_output_abandon(struct dd_output *o)
         unlink(o->temporary);
     release(o);
 }
+
+int dd_output_check(const char *path, int replace, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, path, replace, err);
+    if (!code)
+        dd_output_abandon(&o);
+    return code;
+}

@@ -398,6 +398,19 @@ const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const
     return s->entries ? bsearch(&key, s->entry, s->entries, sizeof key, by_name) : NULL;
 }
 
+int dd_safetensors_matrix(void *to, const struct dd_safetensors *s, const char *name,
+                          struct dd_matrix_shape shape, const char *path, ddpm_error *err)
+{
+    const struct dd_entry *e = dd_safetensors_find(s, name);
+    if (!e || e->dtype != shape.dtype || e->rank != 2 || e->dim[0] != shape.rows ||
+        e->dim[1] != shape.columns)
+        return dd_error(err, DDPM_EDATA, "%s: expected a tensor %s of %s [%llu, %llu]", path, name,
+                        dd_dtype_name(shape.dtype), (unsigned long long)shape.rows,
+                        (unsigned long long)shape.columns);
+    memcpy(to, e->data, e->size);
+    return DDPM_OK;
+}
+
 const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key)
 {
     struct dd_meta wanted = { .key = key };

@@ -28,6 +28,11 @@ struct dd_meta {
 };
 
 /* A file that has been read.  Both tables are sorted by name. */
+struct dd_matrix_shape {
+    enum dd_dtype dtype;
+    uint64_t rows, columns;
+};
+
 struct dd_safetensors {
     struct dd_entry *entry;
     size_t entries;
@@ -45,6 +50,10 @@ void dd_safetensors_free(struct dd_safetensors *s);
 
 /* Each returns the tensor or metadata value of that name, or NULL. */
 const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const char *name);
+/* Copies the tensor of this name to `to`.  DDPM_EDATA: there is none of this type and shape [rows, columns].  path is
+   for messages. */
+int dd_safetensors_matrix(void *to, const struct dd_safetensors *s, const char *name,
+                          struct dd_matrix_shape shape, const char *path, ddpm_error *err);
 const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key);
 
 /* Writes the entries in the reference writer's order, by dtype from the widest, then by name: the same

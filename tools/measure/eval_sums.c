@@ -115,22 +115,6 @@ int eval_sums_save(const struct eval_sums *t, const char *path, const cJSON *set
     return code;
 }
 
-struct shape {
-    uint64_t rows, columns;
-};
-
-static int read_tensor(double *out, const struct dd_safetensors *s, const char *name, struct shape shape,
-                       const char *path, ddpm_error *err)
-{
-    const struct dd_entry *e = dd_safetensors_find(s, name);
-
-    if (!e || e->dtype != DD_F64 || e->rank != 2 || e->dim[0] != shape.rows || e->dim[1] != shape.columns)
-        return dd_error(err, DDPM_EDATA, "%s: expected a tensor %s of float64 [%llu, %llu]", path, name,
-                        (unsigned long long)shape.rows, (unsigned long long)shape.columns);
-    memcpy(out, e->data, e->size);
-    return DDPM_OK;
-}
-
 /* Returns DDPM_EDATA for a file that has changed; the sentence says how to go on without it. */
 static int check_hash(const struct dd_file *f, const char *path, ddpm_error *err)
 {
@@ -165,11 +149,11 @@ static int load(struct eval_sums *t, const struct dd_safetensors *s, const struc
     if (images->dim[0] > t->room)
         return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured",
                         path, (unsigned long long)images->dim[0], t->room);
-    const struct shape sums = { EVAL_SUMS_SUMS, (uint64_t)t->K },
-                       rows = { images->dim[0], EVAL_SUMS_COLUMNS };
-    code = read_tensor(t->sum, s, "sums", sums, path, err);
+    const struct dd_matrix_shape sums = { DD_F64, EVAL_SUMS_SUMS, (uint64_t)t->K };
+    const struct dd_matrix_shape rows = { DD_F64, images->dim[0], EVAL_SUMS_COLUMNS };
+    code = dd_safetensors_matrix(t->sum, s, "sums", sums, path, err);
     if (!code)
-        code = read_tensor(t->image, s, "images", rows, path, err);
+        code = dd_safetensors_matrix(t->image, s, "images", rows, path, err);
     if (code)
         return code;
 

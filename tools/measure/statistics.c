@@ -14,7 +14,6 @@ enum { IMAGES_FEW = 16, TERMS_LEAST = 8 };
 int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain,
                      ddpm_error *err)
 {
-    struct dd_output o;
     int K = ddpm_chain_tables(chain)->K;
 
     if (K != a->steps)
@@ -24,11 +23,7 @@ int statistics_check(const char *path, bool force, const ddpm_about *a, const dd
             a->steps, K);
 
     int code = ending_check(path, err);
-    if (!code)
-        code = dd_output_create(&o, path, force, err);
-    if (!code)
-        dd_output_abandon(&o);
-    return code;
+    return code ? code : dd_output_check(path, force, err);
 }
 
 bool statistics_plan(struct statistics_plan *p, double calls, size_t images, int T)
