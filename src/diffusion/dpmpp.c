@@ -189,14 +189,6 @@ static void apply(double *x, const struct update *u, const double *m0, const dou
     }
 }
 
-/* Returns how many earlier x0 are known, 2 at most. */
-static int history_of(const double *m1, const double *m2)
-{
-    if (isnan(m1[0]))
-        return 0;
-    return isnan(m2[0]) ? 1 : 2;
-}
-
 /* Takes every live image from position i to i - 1.  The buffers 1 and 2 keep m1 and m2. */
 static int move(ddpm_sampler *s, int i, double second, bool published, ddpm_error *err)
 {
@@ -207,7 +199,7 @@ static int move(ddpm_sampler *s, int i, double second, bool published, ddpm_erro
         const double *m0 = dd_sampler_x0(s, x, k, i);
 
         struct update u;
-        choose(&u, s, i, history_of(m1, m2), second, published);
+        choose(&u, s, i, dd_sampler_history(m1, m2), second, published);
         apply(x, &u, m0, m1, m2, u.of_z > 0 ? dd_sampler_noise(s, k, i, 0) : NULL, s->d);
 
         for (size_t e = 0; e < s->d; e++) {

@@ -193,6 +193,13 @@ const double *dd_sampler_begun(const ddpm_sampler *s, int buffer, int k)
     return s->begun + ((size_t)buffer * (size_t)s->batch + (size_t)s->row[k]) * s->d;
 }
 
+int dd_sampler_history(const double *m1, const double *m2)
+{
+    if (isnan(m1[0]))
+        return 0;
+    return isnan(m2[0]) ? 1 : 2;
+}
+
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
 {
     const ddpm_sampler_options *o = &s->options;

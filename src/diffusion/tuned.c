@@ -130,15 +130,6 @@ static int begin(ddpm_sampler *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Returns how many predictions of positions above are known, 2 at most.  A buffer is NaN until it is
-   written. */
-static int history_of(const double *m1, const double *m2)
-{
-    if (isnan(m1[0]))
-        return 0;
-    return isnan(m2[0]) ? 1 : 2;
-}
-
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     const ddpm_tables *t = s->tables;
@@ -148,7 +139,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
         double *x = dd_sampler_row(s, 0, k), *m1 = dd_sampler_row(s, 1, k), *m2 = dd_sampler_row(s, 2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
         struct dd_tuned_step move;
-        dd_tuned_step_fill(&move, s->table, t->alpha_bar, t->log_snr, t->K, i, history_of(m1, m2));
+        dd_tuned_step_fill(&move, s->table, t->alpha_bar, t->log_snr, t->K, i, dd_sampler_history(m1, m2));
         dd_tuned_step_apply(&move, x, m0, m1, m2, s->options.clip, s->d);
 
         memcpy(m2, m1, s->d * sizeof *m2);
