@@ -150,10 +150,10 @@ static void print_solvers(const ddpm_about *a)
 {
     for (int i = 0; i < a->tuned_count; i++) {
         const ddpm_tuned *s = &a->tuned[i];
-        printf("tuned         %d steps, distance to %s: %.4f, untuned %.4f", s->K, s->teacher, s->error,
-               s->untuned);
+        printf("tuned         %d steps, distance to %s: %.4f\n", s->K, s->teacher, s->error);
+        printf("              untuned %.4f", s->untuned);
         if (s->equals)
-            printf(" (as near as %d steps untuned)", s->equals);
+            printf("; as near as %d steps untuned", s->equals);
         putchar('\n');
     }
 }

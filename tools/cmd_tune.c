@@ -64,16 +64,6 @@ static int read_steps(struct tuning *t, const char *text, ddpm_error *err)
     }
 }
 
-/* Checks that a file can be written later; replace: in place of one that is there. */
-static int check_output(const char *path, bool replace, ddpm_error *err)
-{
-    struct dd_output o;
-    int code = dd_output_create(&o, path, replace, err);
-    if (!code)
-        dd_output_abandon(&o);
-    return code;
-}
-
 /* Goes on from the file of --resume, if there is one. */
 static int resume(struct job *j, ddpm_error *err)
 {
@@ -84,7 +74,7 @@ static int resume(struct job *j, ddpm_error *err)
     if (!strcmp(path, "-"))
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was learned is kept in a file: name one");
     if (stat(path, &s) && errno == ENOENT)
-        return check_output(path, true, err);
+        return dd_output_check(path, true, err);
 
     int code = tuning_state_load(&j->t, path, err);
     if (!code)
@@ -104,7 +94,7 @@ static int job_open(struct job *j, ddpm_error *err)
     if (!code)
         code = ending_check(s->output, err);
     if (!code)
-        code = check_output(s->output, s->force, err);
+        code = dd_output_check(s->output, s->force, err);
     if (code)
         return code;
 
@@ -183,9 +173,9 @@ static void print_solver(const ddpm_tuned *s, bool json)
                s->equals);
         return;
     }
-    printf("%2d steps: distance to the teacher %.4f, untuned %.4f", s->K, s->error, s->untuned);
+    printf("%d steps: distance %.4f to the teacher, untuned %.4f", s->K, s->error, s->untuned);
     if (s->equals)
-        printf("; as near as %d steps untuned", s->equals);
+        printf("; as near as %d untuned", s->equals);
     putchar('\n');
 }
 

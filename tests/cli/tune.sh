@@ -12,8 +12,9 @@ tune() { ddpm tune -m small.ddpm -n 16 --iterations 26 "$@"; }
 
 test_tune() {
 	small_model
-	expect 0 tune --steps 2,3 -o tuned.ddpm --threads 1; prints '2 steps: distance to the teacher'; prints '3 steps: '
+	expect 0 tune --steps 2,3 -o tuned.ddpm --threads 1; prints '2 steps: distance '; prints '3 steps: '
 	expect 0 ddpm info tuned.ddpm; prints 'tuned         2 steps, distance to dpmpp'; prints 'tuned         3 steps'
+	awk 'length($0) > 80 && /tuned/ { print; exit 1 }' out >long || fail "over 80 columns: $(cat long)"
 	expect 0 ddpm info --check tuned.ddpm
 
 	# No bit depends on threads.

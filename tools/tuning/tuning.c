@@ -20,8 +20,8 @@
 /* EVERY: iterations between two measurements; COMPARED_MOST: the most untuned steps that are compared. */
 enum { TEACHER_STEPS = 60, EVERY = 25, TUNER_BATCH = 16, COMPARED_MOST = 100 };
 
-const char tuning_teacher[] = "dpmpp of order 3, 60 steps";
-static const char *const spacings[] = { "iddpm", "trailing", "logsnr", "quad", NULL };
+/* The spacings that end at T - 1, where a tuned solver begins. */
+static const char *const spacings[] = { "iddpm", "trailing", "logsnr", NULL };
 
 /* ---- images made by a solver ---- */
 
@@ -82,42 +82,42 @@ static ddpm_sampler_options options_of(const struct tuning *t, const char *sampl
 
 /* ---- the teacher ---- */
 
-struct teaching {
-    struct progress progress;
-};
+static int teacher_steps(const struct tuning *t)
+{
+    return TEACHER_STEPS < t->about->steps ? TEACHER_STEPS : t->about->steps;
+}
 
 static void keep_images(void *user, struct tuning *t, int first, int n, const double *x)
 {
-    struct teaching *p = user;
+    struct progress *p = user;
     float *to = t->image + (size_t)first * t->d;
 
     for (size_t e = 0; e < (size_t)n * t->d; e++)
         to[e] = (float)x[e];
     t->taught = first + n;
-    progress_at(&p->progress, t->taught);
+    progress_at(p, t->taught);
 }
 
 int tuning_teach(struct tuning *t, ddpm_error *err)
 {
     int all = t->teach + t->choose + t->measure;
-    int steps = TEACHER_STEPS < t->about->steps ? TEACHER_STEPS : t->about->steps;
     ddpm_sampler_options o = options_of(t, "dpmpp", 3);
-    struct teaching p;
+    struct progress p;
     ddpm_chain *chain;
     char text[16];
 
-    snprintf(text, sizeof text, "%d", steps);
+    snprintf(text, sizeof text, "%d", teacher_steps(t));
     if (t->taught == all)
         return DDPM_OK;
 
     /* A run that goes on makes the images that are missing. */
-    progress_begin(&p.progress, t->common, "images", all);
-    p.progress.first = t->taught;
-    p.progress.what = "teacher";
+    progress_begin(&p, t->common, "images", all);
+    p.first = t->taught;
+    p.what = "teacher";
     int code = ddpm_chain_respace(&chain, t->about, text, NULL, err);
     if (!code)
         code = make(t, chain, &o, t->taught, all, keep_images, &p, err);
-    progress_clear(&p.progress);
+    progress_clear(&p);
     if (code == DDPM_ENAN)
         dd_error_context(err, "the teacher");
     return code;
@@ -241,11 +241,9 @@ int tuning_begin(struct tuning *t, ddpm_error *err)
 static int take_step(struct tuning *t, double *loss, ddpm_error *err)
 {
     size_t count, size = (size_t)TUNER_BATCH * t->d;
-    double *state = ddpm_tuner_state(t->tuner, &count), *x = malloc(2 * size * sizeof *x), *x0 = x + size;
+    double *state = ddpm_tuner_state(t->tuner, &count), *x = t->batch_x, *x0 = x + size;
     int32_t class[TUNER_BATCH];
     int64_t first = (int64_t)state[count - 1] * TUNER_BATCH; /* the last value counts the steps */
-    if (!x)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", TUNER_BATCH);
 
     /* After the last image the first one follows again.  x is the noise from which the teacher made x0. */
     for (int k = 0; k < TUNER_BATCH; k++) {
@@ -257,9 +255,7 @@ static int take_step(struct tuning *t, double *loss, ddpm_error *err)
         class[k] = t->about->classes ? index % t->about->classes : 0;
     }
 
-    int code = ddpm_tuner_step(t->tuner, x, x0, t->about->classes ? class : NULL, loss, err);
-    free(x);
-    return code;
+    return ddpm_tuner_step(t->tuner, x, x0, t->about->classes ? class : NULL, loss, err);
 }
 
 /* Measures the present solver on the images for choosing, and keeps it if its distance is the least so
@@ -277,17 +273,39 @@ static int choose(struct tuning *t, ddpm_error *err)
     return code;
 }
 
-/* Finds the least number of untuned steps that come as near as the tuned solver, on the images for
-   measuring. */
+/* Returns in *near whether K untuned steps come as near as the tuned solver, on the images for measuring. */
+static int compare_untuned(bool *near, const ddpm_tuned *solver, struct tuning *t, int K, ddpm_error *err)
+{
+    double mean;
+    int code = distance_untuned(&mean, t, K, t->spacing, t->teach + t->choose, t->measure, err);
+    *near = !code && mean <= solver->error;
+    return code;
+}
+
+/* Finds the least number of untuned steps that come as near as the tuned solver, 0 if COMPARED_MOST do not.  The
+   distance falls with the steps, so that doubling them, and then halving the range, finds the number. */
 static int find_equal(ddpm_tuned *solver, struct tuning *t, ddpm_error *err)
 {
-    int code = DDPM_OK, most = COMPARED_MOST < t->about->steps ? COMPARED_MOST : t->about->steps;
-    for (int K = solver->K + 1; K <= most && !code && !interrupted && !solver->equals; K++) {
-        double mean;
-        code = distance_untuned(&mean, t, K, t->spacing, t->teach + t->choose, t->measure, err);
-        if (!code && mean <= solver->error)
-            solver->equals = K;
+    int most = COMPARED_MOST < t->about->steps ? COMPARED_MOST : t->about->steps;
+    int far = solver->K, equal = solver->K, code = DDPM_OK;
+    bool near = false;
+    while (!code && !interrupted && !near && equal < most) {
+        far = equal;
+        equal = 2 * far < most ? 2 * far : most;
+        code = compare_untuned(&near, solver, t, equal, err);
     }
+    if (!near)
+        return code;
+
+    while (!code && !interrupted && equal - far > 1) {
+        int middle = far + (equal - far) / 2;
+        code = compare_untuned(&near, solver, t, middle, err);
+        if (near)
+            equal = middle;
+        else
+            far = middle;
+    }
+    solver->equals = equal;
     return code;
 }
 
@@ -297,7 +315,7 @@ static int finish(struct tuning *t, ddpm_error *err)
     int first = t->teach + t->choose;
     ddpm_tuned *solver = &t->done[t->at];
     *solver =
-        (ddpm_tuned){ .K = t->K[t->at], .table = t->table, .teacher = tuning_teacher, .images = t->measure };
+        (ddpm_tuned){ .K = t->K[t->at], .table = t->table, .teacher = t->teacher, .images = t->measure };
 
     int code = distance_tuned(&solver->error, t, t->table, solver->K, first, t->measure, err);
     if (!code)
@@ -366,8 +384,11 @@ int tuning_open(struct tuning *t, ddpm_error *err)
             return dd_error(err, DDPM_EUSAGE, "--steps: %d steps are asked for, but the model has %d",
                             t->K[i], t->about->steps);
 
+    snprintf(t->teacher, sizeof t->teacher, "dpmpp of order 3, %d steps", teacher_steps(t));
+
     t->image = calloc(images, t->d * sizeof *t->image);
-    if (!t->image)
+    t->batch_x = calloc(2 * TUNER_BATCH, t->d * sizeof *t->batch_x);
+    if (!t->image || !t->batch_x)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %zu images of the teacher", images);
     return model_net(&t->net, t->model, t->common, t->batch, err);
 }
@@ -380,4 +401,5 @@ void tuning_close(struct tuning *t)
     ddpm_net_free(t->net);
     free(t->table);
     free(t->image);
+    free(t->batch_x);
 }

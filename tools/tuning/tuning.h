@@ -24,8 +24,10 @@ struct tuning {
     double until;                      /* progress_now() at which the run is to end; 0: no limit */
     int K[TUNING_SOLVERS_MOST], count; /* [count] the steps of the solvers that are asked for */
 
-    float *image; /* [teach + choose + measure, d], the teacher's images */
-    int taught;   /* how many of them have been made */
+    char teacher[40]; /* the teacher's solver, as the model file names it */
+    double *batch_x;  /* [2, images of a step of tuning, d]: noises, and the teacher's images of them */
+    float *image;     /* [teach + choose + measure, d], the teacher's images */
+    int taught;       /* how many of them have been made */
 
     /* The solver under way: the one at place `at` of K. */
     int at;
@@ -52,6 +54,4 @@ int tuning_make_tuner(struct tuning *t, ddpm_error *err);
 typedef int tuning_save_fn(void *user, ddpm_error *err);
 /* Learns the solver at t->at to its end, and moves on to the next one.  Returns early when interrupted. */
 int tuning_solve(struct tuning *t, tuning_save_fn *save, void *user, ddpm_error *err);
-/* The name of the teacher in the model file. */
-extern const char tuning_teacher[];
 #endif

@@ -128,18 +128,12 @@ int tuning_state_save(const struct tuning *t, const char *path, ddpm_error *err)
     return code;
 }
 
-/* ---- load ---- */
-
-/* Copies a tensor [rows, columns].  DDPM_EDATA: it is missing or has another shape or type. */
-static int read(void *to, const struct dd_safetensors *s, const char *name, enum dd_dtype dtype, size_t rows,
-                size_t columns, const char *path, ddpm_error *err)
+static struct dd_matrix_shape solver_shape(int K)
 {
-    const struct dd_entry *e = dd_safetensors_find(s, name);
-    if (!e || e->dtype != dtype || e->rank != 2 || e->dim[0] != rows || e->dim[1] != columns)
-        return dd_error(err, DDPM_EDATA, "%s: expected a tensor %s of [%zu, %zu]", path, name, rows, columns);
-    memcpy(to, e->data, e->size);
-    return DDPM_OK;
+    return (struct dd_matrix_shape){ DD_F64, DDPM_TUNED_ROWS, (uint64_t)K };
 }
+
+/* ---- load ---- */
 
 static int load_teacher(struct tuning *t, const struct dd_safetensors *s, const char *path, ddpm_error *err)
 {
@@ -149,7 +143,8 @@ static int load_teacher(struct tuning *t, const struct dd_safetensors *s, const 
         return dd_error(err, DDPM_EDATA, "%s: expected a tensor teacher of at most %llu images", path,
                         (unsigned long long)most);
     t->taught = (int)e->dim[0];
-    return read(t->image, s, "teacher", DD_F32, (size_t)t->taught, t->d, path, err);
+    return dd_safetensors_matrix(t->image, s, "teacher", (struct dd_matrix_shape){ DD_F32, e->dim[0], t->d },
+                                 path, err);
 }
 
 /* Loads the finished solvers: their distances from list, their tables from the tensors. */
@@ -172,7 +167,7 @@ static int load_done(struct tuning *t, const struct dd_safetensors *s, const cJS
 
         /* t->at counts the solver before it is read, so that tuning_close frees its table after an
                    error. */
-        *solver = (ddpm_tuned){ .K = K, .table = table, .teacher = tuning_teacher, .images = t->measure };
+        *solver = (ddpm_tuned){ .K = K, .table = table, .teacher = t->teacher, .images = t->measure };
         snprintf(name, sizeof name, "done.%02d", t->at++);
 
         dd_json_begin(&j, figures, "done", err);
@@ -181,7 +176,7 @@ static int load_done(struct tuning *t, const struct dd_safetensors *s, const cJS
         solver->equals = dd_json_int(&j, "equals", 0, 1000000);
         code = dd_json_end(&j);
         if (!code)
-            code = read(table, s, name, DD_F64, DDPM_TUNED_ROWS, (size_t)K, path, err);
+            code = dd_safetensors_matrix(table, s, name, solver_shape(K), path, err);
         if (code)
             return code;
     }
@@ -206,9 +201,9 @@ static int load_tuner(struct tuning *t, const struct dd_safetensors *s, const ch
         return code;
 
     double *state = ddpm_tuner_state(t->tuner, &count);
-    code = read(state, s, "tuner", DD_F64, 1, count, path, err);
+    code = dd_safetensors_matrix(state, s, "tuner", (struct dd_matrix_shape){ DD_F64, 1, count }, path, err);
     if (!code)
-        code = read(t->table, s, "best", DD_F64, DDPM_TUNED_ROWS, (size_t)t->K[t->at], path, err);
+        code = dd_safetensors_matrix(t->table, s, "best", solver_shape(t->K[t->at]), path, err);
     return code;
 }
 
@@ -266,9 +261,9 @@ int tuning_state_load(struct tuning *t, const char *path, ddpm_error *err)
     code = dd_safetensors_read(&s, f.data, f.size, path, err);
     if (!code) {
         /* Other settings are the likelier mistake, so they are named before the hash is checked. */
-        code = compare(t, &s, path, err);
+        code = dd_safetensors_check_hash(f.data, f.size, path, err);
         if (!code)
-            code = dd_safetensors_check_hash(f.data, f.size, path, err);
+            code = compare(t, &s, path, err);
         if (!code)
             code = load_teacher(t, &s, path, err);
         if (!code)
