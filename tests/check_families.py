@@ -1,8 +1,8 @@
 """check_families.py PROGRAM: random configurations of the originals that PyPI has, diffusers' UNet2DModel and lucidrains' Unet.
 
 Each draw is a network with weights of its own, saved the way its origin saves it, converted, run by `ddpm forward` and compared with the
-origin's output.  COUNT=100 draws a family (default 20) from SEED (default 1); ONLY=lucidrains.17 is that draw alone.  What a draw once
-broke stays in FOUND.
+origin's output.  COUNT=100 draws a family (default 20) from SEED (default 1); ONLY=lucidrains.17 is that draw alone.  Draws that
+once broke something stay in FOUND.
 
 The truth is the original in float64, with sines and cosines of t as it rounds them, in float32.  The original's own float32 output is off
 by e; ours adds up the same products in another order, and Winograd's F(4x4, 3x3) loses about a digit more (bench/RESULTS.md), so FACTOR * e

@@ -36,7 +36,7 @@ if [ -n "$only" ]; then
 	exit
 fi
 # Every input of a corpus, and 12,000 random changes of them (bit flips and cuts, the same ones every time).
-# What training says of each damaged checkpoint, thousands of them, is left out.
+# Training's messages about damaged checkpoints, thousands of them, are left out.
 fuzzers=$(cd "$build" && ls fuzz_* 2>/dev/null | grep -v '\.')
 replay_all() {
 	sh "$src/tests/fuzz/corpus.sh" unpack "$build/corpus"

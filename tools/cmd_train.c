@@ -1,4 +1,4 @@
-/* ddpm train: trains a model on images.  What can fail fails before the first step.  From then on the last
+/* ddpm train: trains a model on images.  All checks come before the first step.  From then on the last
    checkpoint can always be loaded, and the same command with --resume goes on from it, to the same bits as
    without a stop. */
 #include <errno.h>

@@ -63,8 +63,8 @@ test_verify_rejects() {
 	expect 65 ddpm verify .
 }
 
-# A grid is large enough to look at; --scale says otherwise.  Of a picture that is told smaller than it is,
-# verify says so.
+# A grid is large enough to look at; --scale says otherwise.  verify
+# names a picture that its text calls smaller than it is.
 test_scale() {
 	set -- --steps 2 -n 3
 	ddpm sample -q "$@" -o grid.png && ddpm sample -q "$@" --scale 1 -o one.png && ddpm sample -q "$@" --scale 7 -o seven.png &&

@@ -105,7 +105,7 @@ test_shard_refusals() {
 	[ "$(ls d | grep -c manifest)" -eq 1 ] || fail "--force leaves $(ls d)"
 }
 
-# Of two lines about one image the one counts that has the hash of its file; where neither has it, the image is damaged.
+# Two lines about one image are settled by the hash of its file; an image with neither hash is damaged.
 test_contradicting_manifests() {
 	expect 0 ddpm sample -q -n 4 --steps 1 --outdir all
 	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d --shard 0/2

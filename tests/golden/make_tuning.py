@@ -5,8 +5,8 @@
 CASES is the folder of checkpoints beside this script.  Needs torch 2.13.0 (CPU), diffusers 0.42.1.
 
 The solver's formulas are those in the head of src/diffusion/tuned.c, written here for torch, which differentiates them together
-with the network of case A3, in double (the sinusoids of the timestep in float32, as always).  What the network gives is taken as
-eps, as x0 and as v in turn.  Stored are
+with the network of case A3, in double (the sinusoids of the timestep in float32, as always).  The network's output is taken
+as eps, as x0 and as v in turn.  Stored are
 
   x [4, h, w, c], classes [4]           the noise, int32 classes
   state [6, K]                          logits of the times, shifts, a, b, c1, c2

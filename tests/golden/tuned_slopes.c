@@ -2,8 +2,8 @@
    torch in double (make_tuning.py), for networks that predict eps, x0 and v.
 
    data/tuning.safetensors holds for each row of the gradient the largest error that torch makes in
-   float32. Ours may be TIMES that: convolutions and norms that sum in another order lose a few times as
-   much (golden/gradients.c). */
+   float32. Ours may be TIMES that, as in golden/gradients.c, whose gradients these are made of; up to 17
+   times were measured (AVX-512). The loss of torch in float32 is off by 3.7e-7. */
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "tests/check.h"
@@ -37,7 +37,7 @@ static void check_prediction(ddpm_model *m, const struct dd_safetensors *s, cons
 
     CHECK(ddpm_tuner_step(t, find(s, "", "x"), find(s, name, ".x0"), find(s, "", "classes"), &found, &err) ==
           DDPM_OK);
-    CHECK_NEAR(found, *loss, 1e-5);
+    CHECK_NEAR(found, *loss, TIMES * 3.7e-7);
     for (int row = 0; row < ROWS; row++)
         for (int i = 0; i < K; i++) {
             double off = fabs(dd_tuner_slope(t)[row * K + i] - slope[row * K + i]);

@@ -1,5 +1,5 @@
-/* Changes of resolution, the copy and the embeddings against their definitions. What only moves numbers
-   must move them exactly. */
+/* Changes of resolution, the copy and the embeddings against their definitions. An operation that
+   only moves numbers must move them exactly. */
 #include "check.h"
 #include "tests/teams.h"
 #include "layer/embed.h"

@@ -295,7 +295,7 @@ TEST(torch, strangers)
 }
 
 /* A safetensors file begins with the length of its header. 640 is 80 02, as pickles begin, and 35615 is
-   1f 8b, as gzip does. What follows tells the kind of file. */
+   1f 8b, as gzip does. The bytes behind them tell the kind of file. */
 TEST(torch, safetensors_that_begin_like_others)
 {
     static const size_t headers[] = { 640, 896, 1152, 35615 };

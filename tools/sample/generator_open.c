@@ -1,5 +1,5 @@
 /* Opens the parts of a generator: the chain of steps, the start, the network, the sampler and given noise.
-   What can fail fails here, before the first step. */
+   Errors come up here, before the first step. */
 #include "sample/generator.h"
 #include <math.h>
 #include <stdio.h>
