@@ -89,7 +89,14 @@ void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d,
                         int batch, char *warning, ddpm_error *err)
 {
-    DD_ENTRY(int, dd_sampler_create(s, NULL, DD_RNG_SAMPLE, c, o, d, batch, warning, err));
+    struct dd_sampler_plan plan = {
+        .purpose = DD_RNG_SAMPLE,
+        .chain = c,
+        .options = o,
+        .d = d,
+        .batch = batch,
+    };
+    DD_ENTRY(int, dd_sampler_create(s, &plan, warning, err));
 }
 
 int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n, const double *x,
@@ -151,13 +158,13 @@ void ddpm_sampler_free(ddpm_sampler *s)
 int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d,
                   ddpm_error *err)
 {
-    DD_ENTRY(int, dd_sde_move(p, x, z, t, h, work, d, err));
+    DD_ENTRY(int, dd_sde_move(p, &(struct dd_move){ t, h, d }, x, z, work, err));
 }
 
 int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d,
                   ddpm_error *err)
 {
-    DD_ENTRY(int, dd_ode_move(p, x, t, h, order, work, d, err));
+    DD_ENTRY(int, dd_ode_move(p, &(struct dd_move){ t, h, d }, x, order, work, err));
 }
 
 int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps,

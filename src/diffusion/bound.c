@@ -74,10 +74,18 @@ int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_opti
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a bound");
 
+    struct dd_sampler_plan plan = {
+        .kind = &kind,
+        .purpose = DD_RNG_EVAL,
+        .chain = c,
+        .options = &own,
+        .d = d,
+        .batch = batch,
+    };
     own.sampler = NULL;
     own.eta = own.order = own.corrector = 0;
 
-    int code = dd_sampler_create(&made->s, &kind, DD_RNG_EVAL, c, &own, d, batch, warning, err);
+    int code = dd_sampler_create(&made->s, &plan, warning, err);
     if (!code)
         code = allocate(made, err);
 

@@ -35,14 +35,19 @@ static double analytic_sigma(const ddpm_sampler *s, double here, double before, 
     return i ? sqrt(dd_optimal_variance_seen(sigma2, s->tables, i, GREY)) : 0;
 }
 
-/* The eps that a step takes: DERIVED from the clipped x0, or the network's OWN. */
-enum eps { DERIVED, OWN };
+/* A step to the place where alpha_bar is b.  eps is DERIVED from the clipped x0, or the network's OWN.
+   lambda is the sigma of equation 12.  sigma is the noise that is added; only the variance "analytic" makes
+   it differ from lambda. */
+struct move {
+    enum eps { DERIVED, OWN } eps;
 
-/* Goes from position i to the place where alpha_bar is b.  lambda is the sigma of equation 12.  sigma is
-   the noise that is added; only the variance "analytic" makes it differ from lambda. */
-static int move(ddpm_sampler *s, enum eps eps, int i, double b, double lambda, double sigma, ddpm_error *err)
+    double b, lambda, sigma;
+};
+
+/* Takes every live image from position i along the step. */
+static int take(ddpm_sampler *s, int i, struct move m, ddpm_error *err)
 {
-    double a = s->tables->alpha_bar[i];
+    double a = s->tables->alpha_bar[i], b = m.b, lambda = m.lambda, sigma = m.sigma;
     double of_x0 = sqrt(b), of_eps = sqrt(fmax(0, 1 - b - lambda * lambda));
 
     int code = dd_sampler_predict(s, 0, i, err);
@@ -50,7 +55,7 @@ static int move(ddpm_sampler *s, enum eps eps, int i, double b, double lambda, d
         double *x = dd_sampler_row(s, 0, k);
         const double *x0 = dd_sampler_x0(s, x, k, i), *z = NULL;
         /* x becomes eps first, then the next x. */
-        if (eps == OWN)
+        if (m.eps == OWN)
             dd_sampler_eps(s, x, x, k, i);
         else
             dd_marginal_eps(x, x, x0, a, s->d);
@@ -72,9 +77,9 @@ static int descend(ddpm_sampler *s, enum eps eps, int i, ddpm_error *err)
     double lambda = s->options.eta * sqrt((1 - b) / (1 - a)) * sqrt(1 - a / b);
 
     if (analytic)
-        return move(s, OWN, i, b, lambda, analytic_sigma(s, a, b, lambda, i), err);
+        return take(s, i, (struct move){ OWN, b, lambda, analytic_sigma(s, a, b, lambda, i) }, err);
     /* Otherwise the noise is the sigma of equation 16. */
-    return move(s, eps, i, b, lambda, lambda, err);
+    return take(s, i, (struct move){ eps, b, lambda, lambda }, err);
 }
 
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
@@ -89,7 +94,7 @@ static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err)
 
 static int encode(ddpm_sampler *s, int i, ddpm_error *err)
 {
-    return move(s, DERIVED, i, s->tables->alpha_bar[i + 1], 0, 0, err);
+    return take(s, i, (struct move){ DERIVED, s->tables->alpha_bar[i + 1], 0, 0 }, err);
 }
 
 const struct dd_sampler_kind dd_ddim = {

@@ -167,10 +167,11 @@ static void warn(const ddpm_sampler *s, char *warning, double second, bool publi
              s->options.order, t->t[at], t->t[at - 1], ratio, does);
 }
 
-/* Takes the step with x [d], m0, m1, m2 [d].  z [d] is read if of_z is above 0. */
-static void apply(double *x, const struct update *u, const double *m0, const double *m1, const double *m2,
-                  const double *z, size_t d)
+/* Takes the step with x [d] and m [3, d], which points to m0, m1 and m2.  z [d] is read if of_z is above
+   0. */
+static void apply(double *x, const struct update *u, const double *const m[3], const double *z, size_t d)
 {
+    const double *m0 = m[0], *m1 = m[1], *m2 = m[2];
     double second = u->p1 / 2, third = -(u->p1 / u->c + 1), fourth = (u->p1 + u->c) / (u->c * u->c) - 0.5;
 
     for (size_t e = 0; e < d; e++) {
@@ -200,7 +201,8 @@ static int move(ddpm_sampler *s, int i, double second, bool published, ddpm_erro
 
         struct update u;
         choose(&u, s, i, dd_sampler_history(m1, m2), second, published);
-        apply(x, &u, m0, m1, m2, u.of_z > 0 ? dd_sampler_noise(s, k, i, 0) : NULL, s->d);
+        const double *z = u.of_z > 0 ? dd_sampler_noise(s, k, i, 0) : NULL;
+        apply(x, &u, (const double *const[]){ m0, m1, m2 }, z, s->d);
 
         for (size_t e = 0; e < s->d; e++) {
             m2[e] = m1[e];

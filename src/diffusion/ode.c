@@ -26,26 +26,26 @@
 /* A step may come out too wide by this factor without a warning. */
 static const double WIDE = 2;
 
-void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f,
-                  size_t d)
+void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, double t, double *f, size_t d)
 {
     double g = p->diffusion(p->user, t);
     p->drift(p->user, f, x, t, d);
     for (size_t e = 0; e < d; e++)
-        slope[e] = f[e] - g * g / 2 * score[e];
+        slope[e] = f[e] - g * g / 2 * slope[e];
 }
 
 /* work [3, d] holds the slope, f, and x as it was before the step. */
-int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d,
+int dd_ode_move(const ddpm_sde *p, const struct dd_move *m, double *x, int order, double *work,
                 ddpm_error *err)
 {
-    double *slope = work, *f = work + d, *before = work + 2 * d;
+    size_t d = m->d;
+    double h = m->h, *slope = work, *f = work + d, *before = work + 2 * d;
     if (!p->score)
         return dd_error(err, DDPM_EUSAGE, "the equation has no score, which its ODE needs; give one");
 
-    if (p->score(p->user, slope, x, t, d, err))
+    if (p->score(p->user, slope, x, m->t, d, err))
         return DDPM_ECALLBACK;
-    dd_ode_slope(p, slope, x, slope, t, f, d);
+    dd_ode_slope(p, slope, x, m->t, f, d);
     for (size_t e = 0; e < d; e++) {
         before[e] = x[e];
         x[e] += h * slope[e];
@@ -54,9 +54,9 @@ int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, dou
     if (order < 2)
         return DDPM_OK;
 
-    if (p->score(p->user, slope, x, t + h, d, err))
+    if (p->score(p->user, slope, x, m->t + h, d, err))
         return DDPM_ECALLBACK;
-    dd_ode_slope(p, slope, x, slope, t + h, f, d);
+    dd_ode_slope(p, slope, x, m->t + h, f, d);
     for (size_t e = 0; e < d; e++)
         x[e] = (before[e] + x[e] + h * slope[e]) / 2;
     return DDPM_OK;
@@ -129,7 +129,7 @@ static const double *slope_of(ddpm_sampler *s, const double *x, int k, int i)
 
     for (size_t e = 0; e < s->d; e++)
         s->x0[e] /= -u;
-    dd_ode_slope(&unscaled, s->x0, x, s->x0, u, s->z, s->d);
+    dd_ode_slope(&unscaled, s->x0, x, u, s->z, s->d);
     return s->x0;
 }
 

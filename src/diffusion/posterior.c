@@ -23,6 +23,7 @@
 #include "base/names.h"
 #include "diffusion/optimal_variance.h"
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,31 +46,32 @@ static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma
     return 4 * (long)t->K < T ? DDPM_BETA_TILDE : own;
 }
 
-/* Fills *variance from its name. */
-static int choose(int *variance, char *warning, const ddpm_tables *t, const char *name, int own, int T,
-                  const double *gamma, ddpm_error *err)
+/* Fills *chosen with DDPM_BETA... or DD_POSTERIOR_ANALYTIC. */
+static int choose(int *chosen, const ddpm_tables *t, const struct dd_variance *v, char *warning,
+                  ddpm_error *err)
 {
     enum { AUTO, BETA, BETA_TILDE, LEARNED, ANALYTIC };
 
-    int K = t->K, learned = own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE, few = 4 * (long)K < T, chosen;
-    int code = dd_names_choose(&chosen, "variance", name, dd_posterior_names(), err);
+    bool learned = v->own == DDPM_LEARNED || v->own == DDPM_LEARNED_RANGE, few = 4 * (long)t->K < v->T;
+    int name, code = dd_names_choose(&name, "variance", v->name, dd_posterior_names(), err);
     if (code)
         return code;
-    if (chosen == LEARNED && !learned)
+    if (name == LEARNED && !learned)
         return dd_error(
             err, DDPM_EUSAGE,
             "variance \"learned\": this model has learned none; choose auto, beta, beta-tilde or analytic");
 
-    switch (chosen) {
-    case AUTO: *variance = choose_auto(t, own, T, gamma); break;
-    case BETA: *variance = DDPM_BETA; break;
-    case BETA_TILDE: *variance = DDPM_BETA_TILDE; break;
-    case LEARNED: *variance = own; break;
-    case ANALYTIC: *variance = DD_POSTERIOR_ANALYTIC; break;
+    switch (name) {
+    case AUTO: *chosen = choose_auto(t, v->own, v->T, v->gamma); break;
+    case BETA: *chosen = DDPM_BETA; break;
+    case BETA_TILDE: *chosen = DDPM_BETA_TILDE; break;
+    case LEARNED: *chosen = v->own; break;
+    case ANALYTIC: *chosen = DD_POSTERIOR_ANALYTIC; break;
     }
-    if (*variance == DDPM_BETA && few)
+    if (*chosen == DDPM_BETA && few)
         snprintf(warning, 256,
-                 "variance beta leaves noise in the images at %d of %d steps; beta-tilde does not", K, T);
+                 "variance beta leaves noise in the images at %d of %d steps; beta-tilde does not", t->K,
+                 v->T);
     return DDPM_OK;
 }
 
@@ -90,10 +92,10 @@ static int fill_optimal(struct dd_posterior *p, const double *gamma, int T, ddpm
     return code;
 }
 
-int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name,
-                        int own, int T, const double *gamma, ddpm_error *err)
+int dd_posterior_create(struct dd_posterior *p, const ddpm_tables *tables, const struct dd_variance *v,
+                        char *warning, ddpm_error *err)
 {
-    int K = tables->K, code = choose(&p->variance, warning, tables, name, own, T, gamma, err);
+    int K = tables->K, code = choose(&p->variance, tables, v, warning, err);
     if (code)
         return code;
 
@@ -115,7 +117,7 @@ int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables
     p->log_small[0] = log(K > 1 ? tables->beta_tilde[1] : tables->beta[0]);
     p->log_large[0] = p->variance == DDPM_LEARNED_RANGE ? log(tables->beta[0]) : p->log_small[0];
 
-    return p->variance == DD_POSTERIOR_ANALYTIC ? fill_optimal(p, gamma, T, err) : DDPM_OK;
+    return p->variance == DD_POSTERIOR_ANALYTIC ? fill_optimal(p, v->gamma, v->T, err) : DDPM_OK;
 }
 
 void dd_posterior_free(struct dd_posterior *p)

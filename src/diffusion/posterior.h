@@ -18,10 +18,17 @@ struct dd_posterior {
     double *log_small, *log_large, *log_optimal, *gamma;
 };
 
-/* Chooses the variance called name, one of dd_posterior_names().  own and gamma are ddpm_about.variance and
-   gamma of a model of T steps.  warning [256] gets a sentence if the choice is a bad one. */
-int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name,
-                        int own, int T, const double *gamma, ddpm_error *err);
+/* A variance by its name, one of dd_posterior_names(), and what the choice needs to know about the model. */
+struct dd_variance {
+    const char *name;
+    int own;             /* ddpm_about.variance */
+    int T;               /* ddpm_about.steps */
+    const double *gamma; /* [T] ddpm_about.gamma, or NULL */
+};
+
+/* Chooses the variance of the chain's steps.  warning [256] gets a sentence if the choice is a bad one. */
+int dd_posterior_create(struct dd_posterior *p, const ddpm_tables *tables, const struct dd_variance *v,
+                        char *warning, ddpm_error *err);
 void dd_posterior_free(struct dd_posterior *p);
 
 /* Returns the names of the variances, "auto" first, NULL last. */

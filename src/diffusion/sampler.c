@@ -106,6 +106,18 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+static int create_posterior(ddpm_sampler *s, char *warning, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    struct dd_variance variance = {
+        .name = o->variance,
+        .own = o->own_variance,
+        .T = o->T,
+        .gamma = o->gamma,
+    };
+    return dd_posterior_create(&s->posterior, s->tables, &variance, warning, err);
+}
+
 /* Completes a sampler whose kind, options, d and batch are set. */
 static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_error *err)
 {
@@ -130,8 +142,7 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
     if (o->corrector < s->kind->traits.corrector)
         s->options.corrector = s->kind->traits.corrector;
     if (!code)
-        code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T,
-                                   o->gamma, err);
+        code = create_posterior(s, warning, err);
     if (!code && s->kind->begin)
         code = s->kind->begin(s, err);
     if (code)
@@ -144,26 +155,24 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
     return allocate(s, err);
 }
 
-int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose,
-                      const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
-                      ddpm_error *err)
+int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_plan *plan, char *warning, ddpm_error *err)
 {
     char unread[256];
     ddpm_sampler *made = dd_memory(1, sizeof *made);
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a sampler");
 
-    made->kind = kind;
-    made->purpose = purpose;
-    made->options = *o;
-    made->d = d;
-    made->batch = batch;
+    made->kind = plan->kind;
+    made->purpose = plan->purpose;
+    made->options = *plan->options;
+    made->d = plan->d;
+    made->batch = plan->batch;
     made->i = -1;
     if (!warning)
         warning = unread;
     warning[0] = 0;
 
-    int code = set_up(made, c, warning, err);
+    int code = set_up(made, plan->chain, warning, err);
 
     if (code)
         dd_sampler_free(made);

@@ -127,11 +127,18 @@ const char *dd_sampler_having(char list[128], size_t offset);
 
 /* ---- for the public functions ---- */
 
-/* Makes a sampler, see ddpm_sampler_create.  With kind NULL the options name the kind.  purpose is that of
-   the noise, DD_RNG_SAMPLE... */
-int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose,
-                      const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
-                      ddpm_error *err);
+/* A sampler that is to be made.  With kind NULL the options name the kind. */
+struct dd_sampler_plan {
+    const struct dd_sampler_kind *kind;
+    uint32_t purpose; /* the purpose of the noise, DD_RNG_SAMPLE... */
+    const ddpm_chain *chain;
+    const ddpm_sampler_options *options;
+    size_t d;  /* the elements of an image */
+    int batch; /* the largest batch */
+};
+
+/* Makes a sampler, see ddpm_sampler_create.  It keeps copies of the chain and of the options. */
+int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_plan *plan, char *warning, ddpm_error *err);
 int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n, const double *x,
                      int i, ddpm_error *err);
 int dd_sampler_step(ddpm_sampler *s, ddpm_error *err);

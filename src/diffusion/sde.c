@@ -16,26 +16,28 @@
 #include <math.h>
 #include <stdio.h>
 
-void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h,
-                 double *f, size_t d)
+void dd_sde_step(const ddpm_sde *p, const struct dd_move *m, double *x, const double *score, const double *z,
+                 double *f)
 {
-    double g = p->diffusion(p->user, t), pull = h < 0 ? g * g : 0, noise = g * sqrt(fabs(h));
-    p->drift(p->user, f, x, t, d);
+    double h = m->h, g = p->diffusion(p->user, m->t), pull = h < 0 ? g * g : 0, noise = g * sqrt(fabs(h));
+    p->drift(p->user, f, x, m->t, m->d);
 
     /* With g = 0 the score has no effect, even if it is infinite. */
-    for (size_t e = 0; e < d; e++)
+    for (size_t e = 0; e < m->d; e++)
         x[e] += (pull > 0 ? f[e] - pull * score[e] : f[e]) * h + (z ? noise * z[e] : 0);
 }
 
-int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d,
+int dd_sde_move(const ddpm_sde *p, const struct dd_move *m, double *x, const double *z, double *work,
                 ddpm_error *err)
 {
-    if (h < 0 && !p->score)
-        return dd_error(err, DDPM_EUSAGE, "the equation has no score, which a step back needs (h = %g)", h);
-    if (h < 0 && p->score(p->user, work, x, t, d, err))
+    double *score = work, *f = work + m->d;
+    if (m->h < 0 && !p->score)
+        return dd_error(err, DDPM_EUSAGE, "the equation has no score, which a step back needs (h = %g)",
+                        m->h);
+    if (m->h < 0 && p->score(p->user, score, x, m->t, m->d, err))
         return DDPM_ECALLBACK;
 
-    dd_sde_step(p, x, work, z, t, h, work + d, d);
+    dd_sde_step(p, m, x, score, z, f);
     return DDPM_OK;
 }
 
@@ -79,8 +81,8 @@ static void warn(const ddpm_sampler *s, char *warning)
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     const double *alpha_bar = s->tables->alpha_bar, *rate = s->options.rate;
-    double tau = -log(alpha_bar[i]);
     double length = rate ? rate[i] : log((i ? alpha_bar[i - 1] : 1) / alpha_bar[i]);
+    struct dd_move back = { .t = -log(alpha_bar[i]), .h = -length, .d = s->d };
 
     int code = dd_sampler_predict(s, 0, i, err);
 
@@ -88,7 +90,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
         /* The network has read s->input, which now serves as work space. */
         double *x = dd_sampler_row(s, 0, k), *f = s->input;
         const double *score = dd_sampler_score(s, x, k, i), *z = i ? dd_sampler_noise(s, k, i, 0) : NULL;
-        dd_sde_step(&variance_preserving, x, score, z, tau, -length, f, s->d);
+        dd_sde_step(&variance_preserving, &back, x, score, z, f);
     }
     return code;
 }

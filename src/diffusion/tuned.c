@@ -25,9 +25,10 @@ static double lambda(const double *log_snr, int i)
     return i < 0 ? INFINITY : log_snr[i] / 2;
 }
 
-void dd_tuned_step_fill(struct dd_tuned_step *s, const double *table, const double *alpha_bar,
-                        const double *log_snr, int K, int i, int history)
+void dd_tuned_step_fill(struct dd_tuned_step *s, const struct dd_tuned_solver *solver, int i, int history)
 {
+    const double *table = solver->table, *alpha_bar = solver->alpha_bar, *log_snr = solver->log_snr;
+    int K = solver->K;
     double here = lambda(log_snr, i), h = lambda(log_snr, i - 1) - here, to = i ? alpha_bar[i - 1] : 1;
 
     *s = (struct dd_tuned_step){
@@ -52,9 +53,10 @@ static double clipped(double x, double clip)
     return x < -clip ? -clip : x;
 }
 
-void dd_tuned_step_apply(const struct dd_tuned_step *s, double *x, const double *m0, const double *m1,
-                         const double *m2, double clip, size_t d)
+void dd_tuned_step_apply(const struct dd_tuned_step *s, double *x, const double *const m[3], double clip,
+                         size_t d)
 {
+    const double *m0 = m[0], *m1 = m[1], *m2 = m[2];
     double half = s->p1 / 2, first = s->p1 * s->before1, other = s->p1 * s->before2;
 
     for (size_t e = 0; e < d; e++) {
@@ -133,14 +135,15 @@ static int begin(ddpm_sampler *s, ddpm_error *err)
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     const ddpm_tables *t = s->tables;
+    struct dd_tuned_solver solver = { t->K, s->table, t->alpha_bar, t->log_snr };
     int code = dd_sampler_predict(s, 0, i, err);
 
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k), *m1 = dd_sampler_row(s, 1, k), *m2 = dd_sampler_row(s, 2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
         struct dd_tuned_step move;
-        dd_tuned_step_fill(&move, s->table, t->alpha_bar, t->log_snr, t->K, i, dd_sampler_history(m1, m2));
-        dd_tuned_step_apply(&move, x, m0, m1, m2, s->options.clip, s->d);
+        dd_tuned_step_fill(&move, &solver, i, dd_sampler_history(m1, m2));
+        dd_tuned_step_apply(&move, x, (const double *const[]){ m0, m1, m2 }, s->options.clip, s->d);
 
         memcpy(m2, m1, s->d * sizeof *m2);
         memcpy(m1, m0, s->d * sizeof *m1);

@@ -13,15 +13,21 @@ struct dd_tuned_step {
     bool second, last; /* the step is of order 2; it ends at the image */
 };
 
-/* Fills the step from position i of a chain with log_snr [K] = 2 lambda and alpha_bar [K], where `history`
-   predictions of the positions above are known.  table is [DDPM_TUNED_ROWS, K]. */
-void dd_tuned_step_fill(struct dd_tuned_step *s, const double *table, const double *alpha_bar,
-                        const double *log_snr, int K, int i, int history);
-/* Moves x [d] by the step.  m0, m1, m2 [d] are the predictions of x0 at this position and at the two before
-   it.  m1 and m2 are read as far as the step was filled with a history.  clip > 0 bounds the image after
+/* A solver of K steps: what was learned, [DDPM_TUNED_ROWS, K], and its chain, log_snr [K] being 2 lambda. */
+struct dd_tuned_solver {
+    int K;
+    const double *table, *alpha_bar, *log_snr;
+};
+
+/* Fills the step from position i, where `history` predictions of the positions above are known. */
+void dd_tuned_step_fill(struct dd_tuned_step *s, const struct dd_tuned_solver *solver, int i, int history);
+
+/* Moves x [d] by the step.  m holds the predictions of x0 [d] at this position and at the two before it.
+   m[1] and m[2] are read as far as the step was filled with a history.  clip > 0 bounds the image after
    position 0. */
-void dd_tuned_step_apply(const struct dd_tuned_step *s, double *x, const double *m0, const double *m1,
-                         const double *m2, double clip, size_t d);
+void dd_tuned_step_apply(const struct dd_tuned_step *s, double *x, const double *const m[3], double clip,
+                         size_t d);
+
 /* Makes the chain of a model's tuned solver, see ddpm_chain_tuned. */
 int dd_tuned_chain(ddpm_chain **c, const ddpm_about *a, int K, ddpm_error *err);
 #endif

@@ -41,10 +41,15 @@ static struct base base_of(const ddpm_tables *t, int i)
     return (struct base){ sqrt((1 - to) / (1 - t->alpha_bar[i])), sqrt(to), h, expm1(-h) };
 }
 
+/* The predictions that a step knows, and the state from which the step before it began: m0 is m_i, m1 is
+   m_{i+1}, m2 is m_{i+2} and last is x_{i+1}, all [d]. */
+struct known {
+    const double *m0, *m1, *m2, *last;
+};
+
 /* Corrects x [d] at position i.  The step into i began at i + 1, so the head's indices (i, j) are (i + 1, i)
-   here: last is x_{i+1}, m0 is m_i, m1 is m_{i+1} and m2 is m_{i+2}, all [d].  m2 is not read at order 1. */
-static void correct(double *x, const ddpm_tables *t, int i, const double *last, const double *m0,
-                    const double *m1, const double *m2, int order, size_t d)
+   here.  m2 is not read at order 1. */
+static void correct(double *x, const ddpm_tables *t, int i, struct known n, int order, size_t d)
 {
     struct base b = base_of(t, i + 1);
     double r = order > 1 ? (lambda_of(t, i + 2) - lambda_of(t, i + 1)) / b.h : 1;
@@ -53,20 +58,21 @@ static void correct(double *x, const ddpm_tables *t, int i, const double *last, 
 
     /* change is rho_2 (m0 - m1) + rho_1 (m2 - m1) / r. */
     for (size_t e = 0; e < d; e++) {
-        double change = rho2 * (m0[e] - m1[e]) + (order > 1 ? rho1 * (m2[e] - m1[e]) / r : 0);
-        x[e] = b.of_x * last[e] - b.of_m * b.p1 * (m1[e] + change);
+        double change = rho2 * (n.m0[e] - n.m1[e]) + (order > 1 ? rho1 * (n.m2[e] - n.m1[e]) / r : 0);
+        x[e] = b.of_x * n.last[e] - b.of_m * b.p1 * (n.m1[e] + change);
     }
 }
 
-/* Takes x [d] from position i to i - 1; m0 is m_i and m1 is m_{i+1}.  m1 is not read at order 1. */
-static void predict(double *x, const ddpm_tables *t, int i, const double *m0, const double *m1, int order,
-                    size_t d)
+/* Takes x [d] from position i to i - 1.  m1 is not read at order 1. */
+static void predict(double *x, const ddpm_tables *t, int i, struct known n, int order, size_t d)
 {
     struct base b = base_of(t, i);
     double r = order > 1 ? (lambda_of(t, i + 1) - lambda_of(t, i)) / b.h : 1;
 
-    for (size_t e = 0; e < d; e++)
-        x[e] = b.of_x * x[e] - b.of_m * b.p1 * (m0[e] + (order > 1 ? (m1[e] - m0[e]) / r / 2 : 0));
+    for (size_t e = 0; e < d; e++) {
+        double change = order > 1 ? (n.m1[e] - n.m0[e]) / r / 2 : 0;
+        x[e] = b.of_x * x[e] - b.of_m * b.p1 * (n.m0[e] + change);
+    }
 }
 
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
@@ -77,17 +83,18 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
         double *x = dd_sampler_row(s, X, k), *last = dd_sampler_row(s, LAST, k);
         double *m1 = dd_sampler_row(s, M1, k), *m2 = dd_sampler_row(s, M2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
+        struct known known = { .m0 = m0, .m1 = m1, .m2 = m2, .last = last };
         int second_order = s->options.order == 2;
 
         /* m0 lies in s->x0, so it stays valid while x changes.  M1 and M2 are NAN until steps fill them. */
         if (!isnan(m1[0]))
-            correct(x, s->tables, i, last, m0, m1, m2, second_order && !isnan(m2[0]) ? 2 : 1, s->d);
+            correct(x, s->tables, i, known, second_order && !isnan(m2[0]) ? 2 : 1, s->d);
         for (size_t e = 0; e < s->d; e++) {
             last[e] = x[e];
             m2[e] = m1[e];
         }
 
-        predict(x, s->tables, i, m0, m1, second_order && i && !isnan(m1[0]) ? 2 : 1, s->d);
+        predict(x, s->tables, i, known, second_order && i && !isnan(m1[0]) ? 2 : 1, s->d);
         for (size_t e = 0; e < s->d; e++)
             m1[e] = m0[e];
     }

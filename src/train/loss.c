@@ -116,8 +116,10 @@ int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_
     if (!code)
         code = make_chain(l, a, err);
     if (!code && kind != DDPM_SIMPLE)
-        code = dd_posterior_create(&l->posterior, NULL, &l->chain->tables, "learned", a->variance, a->steps,
-                                   NULL, err);
+        code =
+            dd_posterior_create(&l->posterior, &l->chain->tables,
+                                &(struct dd_variance){ .name = "learned", .own = a->variance, .T = a->steps },
+                                NULL, err);
     if (!code)
         code = allocate(l, (size_t)batch, err);
     if (code)

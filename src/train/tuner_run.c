@@ -79,6 +79,7 @@ static void predict(ddpm_tuner *t, const int32_t *classes, int i)
 void dd_tuner_run_forward(ddpm_tuner *t, const double *x, const int32_t *classes)
 {
     int K = t->K;
+    struct dd_tuned_solver solver = { K, t->table, t->alpha_bar, t->log_snr };
     dd_tuner_run_table(t);
     memcpy(t->x + (size_t)(K - 1) * t->size, x, t->size * sizeof *x);
 
@@ -89,9 +90,10 @@ void dd_tuner_run_forward(ddpm_tuner *t, const double *x, const int32_t *classes
         predict(t, classes, i);
         dd_marginal_x0(m0, here, t->p, t->prediction, t->clip, t->alpha_bar[i], t->size);
 
-        dd_tuned_step_fill(&s, t->table, t->alpha_bar, t->log_snr, K, i, K - 1 - i);
+        dd_tuned_step_fill(&s, &solver, i, K - 1 - i);
         memcpy(next, here, t->size * sizeof *next);
-        dd_tuned_step_apply(&s, next, m0, m0 + t->size, m0 + 2 * t->size, t->clip, t->size);
+        dd_tuned_step_apply(&s, next, (const double *const[]){ m0, m0 + t->size, m0 + 2 * t->size }, t->clip,
+                            t->size);
     }
 }
 
@@ -129,8 +131,9 @@ static void back_step(ddpm_tuner *t, int i)
     size_t n = t->size;
     double *g = t->by_x, *m = t->m + (size_t)i * n, *by_m = t->by_m + (size_t)i * n;
     double alpha2 = i ? t->alpha_bar[i - 1] : 1, here2 = t->alpha_bar[i];
+    struct dd_tuned_solver solver = { K, t->table, t->alpha_bar, t->log_snr };
     struct dd_tuned_step s;
-    dd_tuned_step_fill(&s, t->table, t->alpha_bar, t->log_snr, K, i, K - 1 - i);
+    dd_tuned_step_fill(&s, &solver, i, K - 1 - i);
     double w = s.second ? 1 / (2 * s.r0) : 0, scale = -s.of_m * s.p1;
 
     /* The scalar products of g with x, D and the parts of D. */

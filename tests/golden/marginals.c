@@ -54,8 +54,8 @@ static void forward(const cJSON *root)
     REQUIRE(!mixture_read(&m));
     ddpm_about about = { .steps = 1000, .alpha_bar = m.alpha_bar };
     REQUIRE(!ddpm_chain_respace(&chain, &about, "all", NULL, NULL));
-    REQUIRE(
-        !dd_posterior_create(&p, NULL, ddpm_chain_tables(chain), "beta-tilde", DDPM_BETA, 1000, NULL, NULL));
+    struct dd_variance variance = { .name = "beta-tilde", .own = DDPM_BETA, .T = 1000 };
+    REQUIRE(!dd_posterior_create(&p, ddpm_chain_tables(chain), &variance, NULL, NULL));
     double *x0 = reference_numbers(root, "x0_values", NULL);
     cJSON_ArrayForEach(entry, reference_get(root, "entries"))
         compare_entry(entry, x0, &m, &p);
