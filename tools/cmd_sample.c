@@ -1,315 +1,27 @@
 /* ddpm sample: makes images from noise, into one file or, in as many starts as it takes, into a folder.  What
    can fail fails before the first step.  A NaN in one image is named and does not change the others. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include "base/error.h"
-#include "cli/command_model.h"
 #include "cli/interrupt.h"
-#include "cli/memory_limit.h"
 #include "cli/options.h"
-#include "outdir/auto_steps.h"
-#include "outdir/batch.h"
-#include "outdir/image_name.h"
 #include "outdir/merge.h"
-#include "outdir/shard.h"
+#include "outdir/sample_job.h"
 #include "outdir/written.h"
-#include "sample/generator.h"
 #include "sample/half_blocks.h"
 #include "sample/index_list.h"
-#include "sample/sample_settings.h"
-
-enum { IMAGES = 16, BATCH = 16 };
 
 static const struct sample_settings defaults = {
     .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1
 };
 
-/* One run: the settings, and what makes and takes the images. */
-struct job {
-    const struct sample_settings *s;
-    struct recipe recipe;
-    struct time_budget time_budget;
-    char *steps;     /* the steps that --steps auto or --fast has chosen, or NULL */
-    uint32_t *index; /* [n] the images of this shard */
-    int n;
-
-    struct shard shard;
-    char range[32];  /* "0-99", the images of all shards */
-    int all;         /* how many images all shards make */
-    uint32_t *whole; /* [all] their indices, if variables made this a shard without --shard */
-    int left;        /* how many of them are missing at the end */
-
-    ddpm_model *model;
-    struct generator generator;
-    struct image_output image_output; /* the file without --outdir */
-    struct batch batch;               /* the folder with --outdir */
-    double seconds;                   /* time for making the images */
-};
-
-/* Reads which part of the images this run makes.  Without --outdir a process always makes all images. */
-static int read_shard(struct job *j, ddpm_error *err)
-{
-    const struct sample_settings *s = j->s;
-    j->all = j->n;
-    j->shard.of = 1;
-    int code = s->outdir ? shard_read(&j->shard, s->shard, err) : DDPM_OK;
-    if (code || j->shard.of == 1)
-        return code;
-
-    const char *source = *j->shard.source ? j->shard.source : "--shard";
-    if (sample_settings_auto_steps(s))
-        return dd_error(err, DDPM_EUSAGE,
-                        "--steps auto and shards (%s): each would choose a number of its own: give one",
-                        source);
-    if (s->force)
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "--force and shards (%s): none of them may remove what others make: choose another folder",
-            source);
-
-    snprintf(j->range, sizeof j->range, "0-%d", j->n - 1);
-    if (!j->shard.asked) {
-        j->whole = malloc((size_t)j->n * sizeof *j->whole);
-        if (!j->whole)
-            return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", j->n);
-        memcpy(j->whole, j->index, (size_t)j->n * sizeof *j->whole);
-    }
-    shard_take(&j->shard, j->index, &j->n);
-    shard_tell(&j->shard, &command_sample, &s->common, j->n, j->all);
-    return DDPM_OK;
-}
-
-/* Reads and checks everything that does not need the model. */
-static int read_settings(struct job *j, ddpm_error *err)
-{
-    const struct sample_settings *s = j->s;
-    int code = input_check(s->model, err);
-    if (!code)
-        code = input_check(s->from, err);
-    if (!code)
-        code = input_check(s->noise, err);
-
-    if (!code)
-        code = sample_settings_check(s, err);
-    if (!code)
-        code = sample_settings_recipe(&j->recipe, s, err);
-    if (!code && s->name)
-        code = image_name_check(s->name, err);
-    if (!code)
-        code = index_list(&j->index, &j->n, s->index, s->images ? (int)s->images : IMAGES, err);
-    if (!code)
-        code = read_shard(j, err);
-    return code ? code : time_budget_begin(&j->time_budget, s->max_time, s->deadline, err);
-}
-
-static bool is_array(const struct job *j)
-{
-    return !strcmp(j->recipe.format, "npy");
-}
-
-static const char *output_of(const struct job *j)
-{
-    if (j->s->output)
-        return j->s->output;
-    return is_array(j) ? "sample.npy" : "sample.png";
-}
-
-static int open_image_output(struct job *j, ddpm_error *err)
-{
-    const struct sample_settings *s = j->s;
-    struct image_output *g = &j->image_output;
-    *g = (struct image_output){
-        .about = ddpm_model_about(j->model),
-        .recipe = &j->recipe,
-        .index = j->index,
-        .n = j->n,
-        .array = is_array(j),
-        .force = s->force,
-    };
-    if (!g->array) {
-        struct layout l = layout_of(g->about, g->n, j->recipe.keep_steps);
-        j->recipe.scale = layout_scale(&l, (int)s->scale);
-    }
-    int code = image_output_open(g, output_of(j), err);
-    interrupt_removes(g->output.temporary);
-    if (!code && g->output.standard && (s->common.json || s->show))
-        return dd_error(err, DDPM_EUSAGE, "the image itself goes to standard output: leave out %s",
-                        s->show ? "--show" : "--json");
-    return code;
-}
-
-static const char *pattern_of(const struct job *j)
-{
-    if (j->s->name)
-        return j->s->name;
-    return is_array(j) ? "image-%06d.npy" : "image-%06d.png";
-}
-
-static int open_batch(struct job *j, ddpm_error *err)
-{
-    const struct sample_settings *s = j->s;
-    struct batch *b = &j->batch;
-    b->generator = &j->generator;
-    b->work = (struct image_work){ .index = j->index, .n = j->n };
-    b->image_store = (struct image_store){
-        .about = ddpm_model_about(j->model),
-        .recipe = &j->recipe,
-        .folder = s->outdir,
-        .pattern = pattern_of(j),
-        .array = is_array(j),
-        .force = s->force,
-        .check = s->check_existing,
-        .retry = s->retry_nan,
-        .part = j->shard.part,
-        .asked = s->index ? s->index : j->range,
-        .lock = b->image_store.lock,
-    };
-    return batch_open(b, err);
-}
-
-/* Says before the work what the user may want to change: warnings, damaged images, the chosen steps. */
-static void announce(const struct job *j)
-{
-    const struct sample_settings *s = j->s;
-    const struct image_store *a = &j->batch.image_store;
-    const ddpm_tables *t = ddpm_chain_tables(j->generator.chain);
-    if (t->warning)
-        remark(&command_sample, &s->common, "%s", t->warning);
-    if (*j->generator.warning)
-        remark(&command_sample, &s->common, "%s", j->generator.warning);
-
-    if (s->outdir && *a->warning)
-        remark(&command_sample, &s->common, "%s", a->warning);
-    if (s->outdir && a->damaged)
-        remark(&command_sample, &s->common, "%s: %d images are damaged and made again", s->outdir,
-               a->damaged);
-    if (s->outdir && s->name && a->named)
-        remark(&command_sample, &s->common, "%s: %d images are there under other names, and keep them",
-               s->outdir, a->named);
-    if (s->common.verbose)
-        remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler,
-               j->recipe.variance, t->K, j->recipe.steps);
-}
-
-/* Opens the generator.  --steps auto chooses the steps by the time left; a single file is then made to its
-   end, as a stop would leave nothing of it. */
-static int open_generator(struct job *j, int batch, ddpm_error *err)
-{
-    const struct sample_settings *s = j->s;
-    const struct auto_steps a = {
-        .recipe = &j->recipe,
-        .model = j->model,
-        .command = &command_sample,
-        .common = &s->common,
-        .time_budget = &j->time_budget,
-        .folder = s->outdir,
-        .force = s->force,
-        .n = j->n,
-        .batch = batch,
-    };
-
-    int code = sample_settings_auto_steps(s) ? auto_steps(&j->steps, &a, err) : DDPM_OK;
-    if (code)
-        return code;
-    if (j->steps)
-        j->recipe.steps = j->steps;
-
-    const struct generator_options o = {
-        .model = j->model,
-        .command = &command_sample,
-        .common = &s->common,
-        .batch = batch,
-        .noise_path = s->noise,
-        .from_path = s->from,
-        .last = index_list_largest(j->index, j->n),
-    };
-    return generator_open(&j->generator, &j->recipe, &o, err);
-}
-
-/* Chooses the batch: as many images as were asked for and as memory has room for. */
-static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
-{
-    const struct sample_settings *s = j->s;
-    struct memory_limit l = { s->memory, "--memory-limit", s->outdir ? 1 : j->n, (int)s->keep_steps };
-    int wanted = s->batch ? (int)s->batch : BATCH;
-    *batch = wanted < j->n ? wanted : j->n;
-    memory_limit_find(&l, "");
-    return memory_limit_batch(batch, s->batch > 0, &l, j->model, &command_sample, &s->common, err);
-}
-
-/* Locks the folder of images before the model is read, so that a second start is refused at once. */
-static int lock_folder(struct job *j, ddpm_error *err)
-{
-    struct image_store *a = &j->batch.image_store;
-    a->folder = j->s->outdir;
-    a->part = j->shard.part;
-    return a->folder ? image_store_lock(a, j->s->wait, err) : DDPM_OK;
-}
-
-static int open_model(struct job *j, ddpm_error *err)
-{
-    int code = model_open(&j->model, j->s->model, err);
-    if (!code)
-        code = model_check(j->model, j->s->model, err);
-    if (!code)
-        j->recipe.clip = sample_settings_clip(j->s, ddpm_model_about(j->model));
-    if (code || !j->s->fast)
-        return code;
-
-    j->steps = sample_settings_fast(&j->recipe, ddpm_model_about(j->model));
-    if (!j->steps)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
-    remark(&command_sample, &j->s->common, "--fast takes sampler %s with %s steps", j->recipe.sampler,
-           j->steps);
-    return DDPM_OK;
-}
-
-/* Opens everything that the run needs.  A shard without images needs nothing. */
-static int job_open(struct job *j, ddpm_error *err)
-{
-    int batch, code = read_settings(j, err);
-    if (code || !j->n)
-        return code;
-
-    code = lock_folder(j, err);
-    if (!code)
-        code = open_model(j, err);
-    if (!code)
-        code = pick_batch(j, &batch, err);
-    if (!code)
-        code = open_generator(j, batch, err);
-    if (!code)
-        code = j->s->outdir ? open_batch(j, err) : open_image_output(j, err);
-    if (code)
-        return code;
-
-    announce(j);
-    if (j->s->outdir && sample_settings_timed(j->s) && j->batch.work.missing)
-        code = generator_time_budget(&j->generator, &j->time_budget, err);
-    return code;
-}
-
-static void job_close(struct job *j)
-{
-    image_output_free(&j->image_output);
-    interrupt_removes(NULL);
-    batch_close(&j->batch);
-    generator_close(&j->generator);
-    ddpm_model_close(j->model);
-    free(j->index);
-    free(j->steps);
-    free(j->whole);
-}
-
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
-    struct job *j = user;
+    struct sample_job *j = user;
     (void)seconds;
     return image_output_add(&j->image_output, place, lost ? NULL : frame, err);
 }
 
-static int make_file(struct job *j, ddpm_error *err)
+static int make_file(struct sample_job *j, ddpm_error *err)
 {
     int code = generator_run(&j->generator, j->index, j->n, take_image, j, err);
     if (code == TRY_LATER)
@@ -322,7 +34,7 @@ static int make_file(struct job *j, ddpm_error *err)
 }
 
 /* Makes the images; counts those that other shards still have to make, if --shard was not given. */
-static int make_images(struct job *j, ddpm_error *err)
+static int make_images(struct sample_job *j, ddpm_error *err)
 {
     double begun = progress_now();
     int code = DDPM_OK;
@@ -336,12 +48,12 @@ static int make_images(struct job *j, ddpm_error *err)
     return code;
 }
 
-static void report(const struct job *j)
+static void report(const struct sample_job *j)
 {
     bool folder = j->s->outdir;
     int lost = folder ? j->batch.lost : j->generator.lost;
     const struct written w = {
-        .where = folder ? j->s->outdir : output_of(j),
+        .where = folder ? j->s->outdir : sample_job_output(j),
         .images = j->n - lost,
         .lost = lost,
         .folder = folder,
@@ -354,7 +66,7 @@ static void report(const struct job *j)
 }
 
 /* Returns the exit code; missing images of other shards count if --shard was not given. */
-static int status_of(const struct job *j)
+static int status_of(const struct sample_job *j)
 {
     if (j->generator.lost || j->batch.lost)
         return exit_code(DDPM_ENAN);
@@ -363,14 +75,18 @@ static int status_of(const struct job *j)
 
 static int run(void *settings, char **argument, int arguments)
 {
-    struct job j = { .s = settings, .batch.image_store.lock = folder_not_locked };
+    struct sample_job j = {
+        .command = &command_sample,
+        .s = settings,
+        .batch.image_store.lock = folder_not_locked,
+    };
     ddpm_error err;
     int status;
     (void)argument;
     (void)arguments;
 
     interrupt_catch();
-    int code = job_open(&j, &err);
+    int code = sample_job_open(&j, &err);
     if (!code)
         code = make_images(&j, &err);
     if (code) {
@@ -379,7 +95,7 @@ static int run(void *settings, char **argument, int arguments)
         report(&j);
         status = status_of(&j);
     }
-    job_close(&j);
+    sample_job_close(&j);
     return status;
 }
 
