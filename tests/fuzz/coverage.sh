@@ -12,14 +12,14 @@ readers='json         src/base/json.c,src/base/scan.c          dd_scan_unescape|
 safetensors  src/base/safetensors.c,src/base/scan.c   dd_safetensors_(has|check)_hash
 model src/net/model_file.c,src/net/model.c (make|write|to|room|half|fill)_.*|draw|.*(a_text|save|init|alloc.*)
 config       src/net/config.c                         -
-pickle       tools/checkpoint/pickle.c,tools/checkpoint/pickle_stack.c,tools/checkpoint/pickle_node.c,tools/checkpoint/pickle_global.c -
+pickle       tools/checkpoint/pickle.c,tools/checkpoint/pickle_values.c,tools/checkpoint/pickle_stack.c,tools/checkpoint/pickle_node.c,tools/checkpoint/pickle_global.c -
 torch        tools/checkpoint/source.c,tools/checkpoint/source_states.c,tools/checkpoint/torch_zip.c,tools/checkpoint/torch_legacy.c,tools/checkpoint/torch_states.c,tools/checkpoint/torch_storages.c,tools/checkpoint/torch_tensor.c,tools/checkpoint/checkpoint.c,tools/checkpoint/checkpoint_floats.c,tools/checkpoint/unwrap.c,tools/checkpoint/unet_candidates.c,tools/checkpoint/unet_choice.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find|checkpoint_unchanged|average_of_step|is_shard|is_meant|keep_part
 folder       tools/checkpoint/diffusers_folder.c,tools/checkpoint/diffusers_weights.c,tools/family/family.c,tools/family/conversion.c,tools/family/converted_model.c,tools/family/family_diffusers.c,tools/family/diffusers_scheduler.c,tools/family/diffusers_words.c,tools/family/unet_config.c holds_unet|open_one_of|diffusers_folder_beside|is_weights|conversion_shape|conversion_has|conversion_check_int|conversion_freq_divide_first|family_names|converted_weights|read_part|unet_from_json|number|is_true|says|read_ints|read_samplers|diffusers_word
 settings     tools/family/settings.c,tools/family/settings_values.c,tools/family/settings_flags.c,tools/family/settings_yaml.c settings_(add_object|add_text|texts|ask)|split_words
 picture      tools/sample/recipe.c                           recipe_compare|tell_difference
 image tools/image/image_file.c,tools/image/image_png.c,tools/image/image_jpeg.c,tools/image/image_webp.c .*_head|.*_text
 dataset tools/image/dataset_array.c,tools/image/dataset_numpy.c,tools/image/dataset_npz.c,tools/image/dataset.c,tools/image/dataset_open.c .*(class|part).*
-manifest       tools/outdir/manifest.c                           manifest_hash|manifest_join|by_state|manifest_ask|manifest_write|begin_file|append
+manifest       tools/outdir/manifest.c,tools/outdir/manifest_lines.c,tools/outdir/manifest_write.c manifest_hash|manifest_join|by_state|manifest_ask|manifest_write|begin_file|append
 saved_batch       tools/outdir/saved_batch.c                           saved_batch_(remove|check)
 plan         tools/training/training_plan.c                    -
 resume       tools/training/training_log.c,src/train/snapshot.c metadata|training_log_step|dd_snapshot_model|train_object|fill_kept|training_log_held|wrong'

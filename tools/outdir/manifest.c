@@ -1,11 +1,7 @@
-/* A manifest is a file of JSON lines.  Every line is appended by one write and synchronised, so a crash can
-   tear only the last line; it is cut off before the next line is added. */
+/* A manifest in memory: the images of one or of several files, by number and by name.  manifest_lines.c reads
+   the lines, manifest_write.c writes them. */
 #include "outdir/manifest.h"
-#include <cjson/cJSON.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,180 +9,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/json.h"
 #include "base/memory.h"
 #include "cli/folder.h"
 
 static int out_of_memory(const struct manifest *l, ddpm_error *err)
 {
     return dd_error_memory(err, l->path ? l->path : "a manifest");
-}
-
-/* Returns whether `file` may be the name of image `index`.  It has the number in it and no folder, and is not
-   one of the program's own files. */
-static bool fits(const char *file, uint32_t index)
-{
-    char number[16];
-    snprintf(number, sizeof number, "%" PRIu32, index);
-    return strstr(file, number) && !strchr(file, '/') && !folder_own_name(file);
-}
-
-static bool consists_of(const char *text, const char *characters, size_t least, size_t most)
-{
-    size_t n = strlen(text);
-    return n >= least && n <= most && strspn(text, characters) == n;
-}
-
-/* Checks the texts in a line; sha256 or seed is NULL if the line has none. */
-static int check_texts(const char *file, uint32_t index, const char *sha256, const char *seed,
-                       const char *where, ddpm_error *err)
-{
-    if (!fits(file, index))
-        return dd_error(err, DDPM_EDATA,
-                        "%s: file is \"%.80s\", expected the name of image %" PRIu32 " in this folder", where,
-                        file, index);
-    if (sha256 && !consists_of(sha256, "0123456789abcdef", 64, 64))
-        return dd_error(err, DDPM_EDATA, "%s: sha256 is \"%.80s\", expected 64 hexadecimal digits", where,
-                        sha256);
-    if (seed && !consists_of(seed, "0123456789", 1, 20))
-        return dd_error(err, DDPM_EDATA, "%s: seed is \"%.40s\", expected a whole number of 64 bits", where,
-                        seed);
-    return DDPM_OK;
-}
-
-static int read_fields(struct manifest_line *line, const cJSON *root, const char *where, ddpm_error *err)
-{
-    static const char *const states[] = { "ok", "nan", NULL };
-    struct dd_json j;
-
-    /* A line about a finished image has a hash; one about a lost image has the step and the seed. */
-    dd_json_begin(&j, root, where, err);
-    line->index = (uint32_t)dd_json_int(&j, "i", 0, INT32_MAX);
-
-    const char *file = dd_json_text(&j, "file"), *sha256 = NULL, *seed = NULL;
-    line->ok = dd_json_choice(&j, "status", states) == 0;
-    if (line->ok) {
-        sha256 = dd_json_text(&j, "sha256");
-    } else {
-        line->step = dd_json_int(&j, "step", 0, 1000000000);
-        seed = dd_json_text(&j, "seed");
-    }
-    line->seconds = dd_json_number(&j, "seconds", 0, 1e30);
-
-    int code = dd_json_end(&j);
-    if (!code)
-        code = check_texts(file, line->index, sha256, seed, where, err);
-    if (!code && !(line->file = strdup(file)))
-        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", where);
-    snprintf(line->sha256, sizeof line->sha256, "%s", sha256 ? sha256 : "");
-    snprintf(line->seed, sizeof line->seed, "%s", seed ? seed : "");
-    return code;
-}
-
-static int read_asked(struct manifest *l, const cJSON *root, const char *where, ddpm_error *err)
-{
-    struct dd_json j;
-    dd_json_begin(&j, root, where, err);
-    const char *asked = dd_json_text(&j, "asked");
-    int code = dd_json_end(&j);
-    if (code)
-        return code;
-
-    free(l->asked);
-    l->asked = strdup(asked);
-    return l->asked ? DDPM_OK : out_of_memory(l, err);
-}
-
-/* Reads a line about an image into l, or the list of a shard into l->asked. */
-static int read_line(struct manifest *l, const char *text, size_t size, size_t number, ddpm_error *err)
-{
-    char where[160];
-    cJSON *root = NULL;
-    struct manifest_line *more = dd_memory_more(l->line, l->lines, sizeof *more);
-    if (!more)
-        return out_of_memory(l, err);
-
-    l->line = more;
-    struct manifest_line *line = &l->line[l->lines];
-    *line = (struct manifest_line){ .place = l->lines };
-    snprintf(where, sizeof where, "%.100s, line %zu", l->path, number);
-
-    int code = dd_json_parse(&root, text, size, where, err);
-
-    /* Only shards have lines that say which images are asked for. */
-    bool asked = !code && l->part && cJSON_HasObjectItem(root, "asked");
-    if (!code)
-        code = asked ? read_asked(l, root, where, err) : read_fields(line, root, where, err);
-    cJSON_Delete(root);
-    l->lines += !code && !asked;
-    return code;
-}
-
-/* Reads the first line, which holds the settings.  It must be an object; its members are not checked here. */
-static int read_header(struct manifest *l, const char *text, size_t size, ddpm_error *err)
-{
-    cJSON *root = NULL;
-    int code = dd_json_parse(&root, text, size, l->path, err);
-    if (!code && !cJSON_IsObject(root))
-        code = dd_error(err, DDPM_EDATA,
-                        "%s: its first line is no JSON object, which would hold the settings", l->path);
-    cJSON_Delete(root);
-    if (!code && !(l->header = strndup(text, size)))
-        code = out_of_memory(l, err);
-    return code;
-}
-
-/* Reads all lines of a manifest, and counts the bytes of a torn last line. */
-static int read_lines(struct manifest *l, const char *text, size_t size, ddpm_error *err)
-{
-    const char *end = memchr(text, '\n', size);
-    size_t number = 1;
-    int code = DDPM_OK;
-    if (!end && l->part) { /* the shard was killed at its first line, before there was an image to list */
-        l->torn = size;
-        return DDPM_OK;
-    }
-    if (size && !end)
-        return dd_error(err, DDPM_EDATA,
-                        "%s: its first line, which holds the settings, is not whole: "
-                        "choose another folder",
-                        l->path);
-    if (size && (code = read_header(l, text, (size_t)(end - text), err)))
-        return code;
-
-    /* A bad line is an error, unless it is the last one, which a crash may have torn. */
-    l->size = size ? (size_t)(end - text) + 1 : 0;
-    while (l->size < size) {
-        const char *line = text + l->size;
-        end = memchr(line, '\n', size - l->size);
-        code = end ? read_line(l, line, (size_t)(end - line), ++number, err) : DDPM_EDATA;
-        bool last = !end || end + 1 == text + size;
-        if (code && (code != DDPM_EDATA || !last))
-            return code;
-        if (code)
-            break;
-        l->size += (size_t)(end - line) + 1;
-    }
-
-    l->torn = size - l->size;
-    return DDPM_OK;
-}
-
-int manifest_hash(char hex[65], const char *path, ddpm_error *err)
-{
-    struct dd_file f;
-    struct dd_hash h;
-    int code = dd_file_map(&f, path, err);
-    if (code)
-        return code;
-    if (dd_hash_begin(&h)) {
-        code = dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
-    } else {
-        dd_hash_add(&h, f.data, f.size);
-        dd_hash_end(&h, hex);
-    }
-    dd_file_unmap(&f);
-    return code;
 }
 
 /* Orders lines by image, and the lines about one image by the order in which they were read. */
@@ -334,7 +162,7 @@ int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm
     if (code == DDPM_EMISSING) /* then there is no manifest yet, and l->header stays NULL */
         return DDPM_OK;
     if (!code) {
-        code = read_lines(l, (const char *)f.data, f.size, err);
+        code = manifest_lines(l, (const char *)f.data, f.size, err);
         dd_file_unmap(&f);
     }
     keep_last(l, by_place);
@@ -358,119 +186,20 @@ const struct manifest_line *manifest_find(const struct manifest *l, uint32_t ind
     return NULL;
 }
 
-static int begin_file(const struct manifest *l, const char *header, bool replace, ddpm_error *err)
+int manifest_hash(char hex[65], const char *path, ddpm_error *err)
 {
-    struct dd_output o;
-    int code = dd_output_create(&o, l->path, replace, err);
+    struct dd_file f;
+    struct dd_hash h;
+    int code = dd_file_map(&f, path, err);
     if (code)
         return code;
-    fprintf(o.stream, "%s\n", header);
-    return dd_output_commit(&o, err);
-}
-
-/* Appends a line, whose zero at the end becomes a newline.  An append that fails is cut off again. */
-static int append(struct manifest *l, char *line, ddpm_error *err)
-{
-    size_t done = 0, size = strlen(line) + 1;
-    line[size - 1] = '\n'; /* replaces the zero: from here on the line is no string */
-    while (done < size) {
-        ssize_t n = write(l->fd, line + done, size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        done += (size_t)n;
+    if (dd_hash_begin(&h)) {
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
+    } else {
+        dd_hash_add(&h, f.data, f.size);
+        dd_hash_end(&h, hex);
     }
-
-    if (done == size && fdatasync(l->fd) == 0) {
-        l->size += size;
-        return DDPM_OK;
-    }
-    int number = errno;
-    if (ftruncate(l->fd, (off_t)l->size))
-        number = number ? number : errno;
-    return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
-}
-
-/* The file of a shard is also its lock, so it may not be replaced by a rename; its header is appended. */
-int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_error *err)
-{
-    bool begins = replace || !l->header;
-    int code = begins && !l->part ? begin_file(l, header, replace || l->size == 0, err) : DDPM_OK;
-    if (code)
-        return code;
-
-    l->fd = open(l->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (l->fd < 0)
-        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s",
-                        l->path, strerror(errno));
-    if (begins && !l->part)
-        l->size = strlen(header) + 1;
-    else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
-        return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path,
-                        strerror(errno));
-    if (begins && l->part) {
-        char *line = strdup(header);
-        code = line ? append(l, line, err) : out_of_memory(l, err);
-        free(line);
-    }
-    return code;
-}
-
-/* Returns a line as JSON, to be released by cJSON_free; NULL: out of memory. */
-static char *line_text(const struct manifest_line *line)
-{
-    cJSON *o = cJSON_CreateObject();
-    bool whole = cJSON_AddNumberToObject(o, "i", line->index) &&
-                 cJSON_AddStringToObject(o, "file", line->file) &&
-                 (!line->ok || cJSON_AddStringToObject(o, "sha256", line->sha256)) &&
-                 cJSON_AddStringToObject(o, "status", line->ok ? "ok" : "nan") &&
-                 (line->ok || (cJSON_AddNumberToObject(o, "step", line->step) &&
-                               cJSON_AddStringToObject(o, "seed", line->seed))) &&
-                 cJSON_AddNumberToObject(o, "seconds", rint(1000 * line->seconds) / 1000);
-    char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
-    cJSON_Delete(o);
-    return text;
-}
-
-int manifest_add(struct manifest *l, const struct manifest_line *line, ddpm_error *err)
-{
-    char *text = line_text(line);
-    int code = text ? append(l, text, err) : out_of_memory(l, err);
-    cJSON_free(text);
-    return code;
-}
-
-int manifest_ask(struct manifest *l, const char *list, ddpm_error *err)
-{
-    cJSON *o = cJSON_CreateObject();
-    char *text = cJSON_AddStringToObject(o, "asked", list) ? cJSON_PrintUnformatted(o) : NULL;
-    int code = text ? append(l, text, err) : out_of_memory(l, err);
-    cJSON_free(text);
-    cJSON_Delete(o);
-    return code;
-}
-
-int manifest_write(const struct manifest *l, ddpm_error *err)
-{
-    struct dd_output o;
-    int code = dd_output_create(&o, l->path, 1, err);
-    if (code)
-        return code;
-
-    fprintf(o.stream, "%s\n", l->header);
-    for (size_t i = 0; i < l->lines && !code; i++) {
-        char *text = line_text(&l->line[i]);
-        if (text)
-            fprintf(o.stream, "%s\n", text);
-        else
-            code = out_of_memory(l, err);
-        cJSON_free(text);
-    }
-
-    if (!code)
-        return dd_output_commit(&o, err);
-    dd_output_abandon(&o);
+    dd_file_unmap(&f);
     return code;
 }
 

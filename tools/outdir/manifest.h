@@ -29,8 +29,8 @@ struct manifest {
     char *asked;                /* the list of images that all shards are to make, or NULL */
     struct manifest_line *line; /* [lines], by index, one for each image */
     size_t lines;
-    struct manifest_line *
-        *named; /* [files], the images that are not lost, by file name; set by manifest_join */
+    /* [files], the images that are not lost, by file name; set by manifest_join. */
+    struct manifest_line **named;
     size_t files;
     size_t size; /* bytes of all whole lines */
     size_t torn; /* bytes of a last line that a crash has torn */
@@ -41,6 +41,8 @@ struct manifest {
 /* Reads the manifest of a folder: part "" is manifest.jsonl, "-0-of-4" is manifest-0-of-4.jsonl.  A torn last
    line is left out.  DDPM_EDATA: anything else is wrong. */
 int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm_error *err);
+/* Adds the lines of text [size], all of a manifest, to l, and counts the bytes of a torn last line. */
+int manifest_lines(struct manifest *l, const char *text, size_t size, ddpm_error *err);
 /* Returns the path of that manifest, allocated; NULL: out of memory. */
 char *manifest_path(const char *folder, const char *part);
 /* Moves the lines of from [count] into l, then sorts all lines and indexes them by file name; count 0 only
