@@ -4,24 +4,29 @@
    -j N runs the tests in N worker processes. Each worker claims the next test from a counter that
    all share. The output of a test is collected in a file and printed in one piece when the test
    ends, so that outputs of two tests never mix. When a signal ends a worker, the test that it ran
-   counts as failed, and the others go on. */
+   counts as failed, and the others go on.
+
+   The last line has the numbers of tests. A line `failed: GROUP.NAME` before it stands for each test
+   that failed. */
 #include "check.h"
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
 
-enum { MOST_WORKERS = 64 };
+enum { MOST_WORKERS = 64, MOST_TESTS = 4096 };
 
-/* The workers share this: the place of the next test, the results so far, and the test that each of
-   them is running. */
+/* The workers share this: the place of the next test, the results so far, the place of the test that each
+   of them is running, or -1, and which tests have failed. */
 struct board {
     atomic_int next, passed, failed, skipped;
-    const struct check_test *at[MOST_WORKERS];
+    int at[MOST_WORKERS];
+    bool has_failed[MOST_TESTS];
 };
 
 static struct check_test *first;
@@ -157,9 +162,10 @@ static int wanted(const struct check_test *t, int argc, char **argv)
     return !any;
 }
 
-/* Runs one test, prints its name and its output, and counts its result. */
-static void run(const struct check_test *t, struct board *b)
+/* Runs the i-th test, prints its name and its output, and counts its result. */
+static void run(struct board *b, struct check_test *const *test, int i)
 {
+    const struct check_test *t = test[i];
     double start = dd_clock(CLOCK_MONOTONIC);
 
     printf("%s.%s\n", t->group, t->name);
@@ -171,6 +177,7 @@ static void run(const struct check_test *t, struct board *b)
     if (failures)
         printf("  FAILED: %d checks\n", failures);
     atomic_int *result = &b->passed;
+    b->has_failed[i] = failures;
     if (failures)
         result = &b->failed;
     else if (skipped)
@@ -203,11 +210,11 @@ static void work(struct board *b, int worker, struct check_test *const *test, in
     if (!file || out < 0 || dup2(fileno(file), STDOUT_FILENO) < 0 || dup2(fileno(file), STDERR_FILENO) < 0)
         exit(1);
     while ((i = atomic_fetch_add(&b->next, 1)) < count) {
-        b->at[worker] = test[i];
-        run(test[i], b);
+        b->at[worker] = i;
+        run(b, test, i);
         publish(fileno(file), out);
     }
-    b->at[worker] = NULL;
+    b->at[worker] = -1;
     exit(0);
 }
 
@@ -219,9 +226,11 @@ static void run_in_workers(struct board *b, int workers, struct check_test *cons
     int alive = 0, status;
 
     fflush(stdout);
-    for (int w = 0; w < workers; w++, alive++)
+    for (int w = 0; w < workers; w++, alive++) {
+        b->at[w] = -1;
         if ((pid[w] = fork()) == 0)
             work(b, w, test, count);
+    }
 
     while (alive > 0) {
         pid_t ended = wait(&status);
@@ -235,15 +244,19 @@ static void run_in_workers(struct board *b, int workers, struct check_test *cons
             continue;
         }
 
-        const struct check_test *t = b->at[w];
-        printf("%s.%s\n", t ? t->group : "check", t ? t->name : "exit");
+        int i = b->at[w];
+        printf("%s.%s\n", i >= 0 ? test[i]->group : "check", i >= 0 ? test[i]->name : "exit");
         printf("  FAILED: the process ended with status %#x\n", (unsigned)status);
         fflush(stdout);
         atomic_fetch_add(&b->failed, 1);
-        b->at[w] = NULL;
-        if (!t)
+        b->at[w] = -1;
+        if (i < 0) {
             alive--;
-        else if ((pid[w] = fork()) == 0)
+            continue;
+        }
+
+        b->has_failed[i] = true;
+        if ((pid[w] = fork()) == 0)
             work(b, w, test, count);
     }
 }
@@ -251,7 +264,7 @@ static void run_in_workers(struct board *b, int workers, struct check_test *cons
 int main(int argc, char **argv)
 {
     int list = argc > 1 && !strcmp(argv[1], "-l"), workers = 1, count = 0;
-    struct check_test *test[4096];
+    struct check_test *test[MOST_TESTS];
     struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -259,7 +272,7 @@ int main(int argc, char **argv)
         if (!strcmp(argv[i], "-j"))
             workers = atoi(argv[i + 1]);
     for (struct check_test *t = first; t; t = t->next)
-        if (wanted(t, argc, argv) && count < 4096)
+        if (wanted(t, argc, argv) && count < MOST_TESTS)
             test[count++] = t;
 
     if (list) {
@@ -272,10 +285,13 @@ int main(int argc, char **argv)
         return 64;
     if (workers == 1)
         for (int i = 0; i < count; i++)
-            run(test[i], b);
+            run(b, test, i);
     else
         run_in_workers(b, workers, test, count);
 
+    for (int i = 0; i < count; i++)
+        if (b->has_failed[i])
+            printf("failed: %s.%s\n", test[i]->group, test[i]->name);
     printf("%d passed, %d failed, %d skipped\n", b->passed, b->failed, b->skipped);
     return b->failed > 0;
 }

@@ -2,7 +2,8 @@
 # run.sh: every test of this build.  BUILD is where the programs are, RUN goes before each (an emulator).
 # TESTS, if set, limits them to the tests of ddpm-check whose names hold one of its words.  TESTS_LOG, if set,
 # is where they are written down.  JOBS of them run at a time, by default as many as there are processors.
-# Each part ends with a line `N passed, N failed, N skipped`; the last line here adds them up.
+# Each part ends with a line `N passed, N failed, N skipped`; the last line here adds them up.  The lines
+# `failed: NAME` before it name every test that failed once more, so that the end of a cut log has them.
 set -u
 src=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${BUILD:-build}" && pwd)
@@ -24,6 +25,7 @@ part() {
 sum_up() {
 	count=$(grep -c "^  skipped: $want" "$log")
 	[ "$count" -eq 0 ] || echo "skipped: $count tests need $want"
+	! grep '^failed: ' "$log" || status=1
 }
 
 only=
@@ -32,7 +34,7 @@ part $RUN "$build/ddpm-check" -j "$JOBS" $only
 if [ -n "$only" ]; then
 	sum_up
 	tail -n 1 "$log"
-	grep -q ' 0 failed' "$log"
+	grep -q ' 0 failed' "$log" && [ "$status" -eq 0 ]
 	exit
 fi
 # Every input of a corpus, and 12,000 random changes of them (bit flips and cuts, the same ones every time).
@@ -41,7 +43,7 @@ fuzzers=$(cd "$build" && ls fuzz_* 2>/dev/null | grep -v '\.')
 replay_all() {
 	sh "$src/tests/fuzz/corpus.sh" unpack "$build/corpus"
 	echo $fuzzers | xargs -P "$JOBS" -n 1 \
-		sh -c '$RUN "$0/$1" -n 12000 "$0/corpus/$1"' "$build" 2>&1 |
+		sh -c '$RUN "$0/$1" -n 12000 "$0/corpus/$1" || echo "failed: $1"' "$build" 2>&1 |
 		grep -v '^ddpm train: .* an older checkpoint is taken if there is one$'
 }
 [ -z "$fuzzers" ] || part replay_all

@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh PROGRAM [TEST...]: the command line as users meet it.  Every function test_* of the other files here
 # is a test, run in a folder of its own.  RUN goes before the program (an emulator).  JOBS tests run at once,
-# by default as many as there are processors.  The last line is `N passed, N failed, N skipped`.
+# by default as many as there are processors.  The last line is `N passed, N failed, N skipped`, and a line
+# `failed: cli.NAME` before it stands for each test that failed.
 #
 # This file starts itself again for every test, with the folder of all tests in DDPM_CLI_SCRATCH.
 set -u
@@ -110,8 +111,12 @@ jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 wanted "$@" | DDPM_CLI_SCRATCH=$scratch xargs -P "$jobs" -n 1 sh "$here/run.sh" "$program"
 
 count() { find "$scratch" -maxdepth 1 -name "*.$1" | wc -l | tr -d ' '; }
+passed=$(count passed) skipped=$(count skipped) failed=0
 # A test without a result was killed.
-passed=$(count passed) skipped=$(count skipped)
-failed=$(($(wanted "$@" | wc -l) - passed - skipped))
+for name in $(wanted "$@"); do
+	[ ! -e "$scratch/$name.passed" ] && [ ! -e "$scratch/$name.skipped" ] || continue
+	echo "failed: cli.${name#test_}"
+	failed=$((failed + 1))
+done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

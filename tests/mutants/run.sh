@@ -54,7 +54,7 @@ wanted() {
 }
 
 build_all || { cat make.log; exit 1; }
-passed=0 failed=0 title=
+passed=0 failed=0 title= names=
 while read -r file tests expression; do
 	case $file in
 	''|'#') continue ;;
@@ -62,7 +62,15 @@ while read -r file tests expression; do
 	esac
 	wanted "$@" || continue
 	echo "mutant: $title"
-	if try "$file" "$tests" "$expression"; then passed=$((passed + 1)); else echo "  FAILED: $file"; failed=$((failed + 1)); fi
+	if try "$file" "$tests" "$expression"; then
+		passed=$((passed + 1))
+	else
+		echo "  FAILED: $file"
+		failed=$((failed + 1))
+		names="${names}failed: $file: $title
+"
+	fi
 done <"$src/tests/mutants/table"
+printf %s "$names"
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed -eq 0 ]
