@@ -22,26 +22,28 @@ struct work {
     const struct dd_kernels *k;
     float *x, *y, *v, *b;
     size_t depth, m;
-    const struct dd_gemm_post *post;
+    const struct dd_post_terms *post;
     double bytes, flops;
 };
 
 static void run_affine(struct work *w)
 {
-    w->k->affine(w->y, C, w->x, C, w->v, w->v + C, PIXELS, C, DD_ACT_SILU);
+    const struct dd_affine_terms terms = { w->v, w->v + C, DD_ACT_SILU };
+    w->k->affine(dd_out(w->y, C), dd_in(w->x, C), &terms, PIXELS, C);
     w->bytes = 8.0 * PIXELS * C;
 }
 
 static void run_post(struct work *w)
 {
-    w->k->post(w->y, C, w->x, C, w->v, w->x + PIXELS * C, C, 1, PIXELS, C);
+    const struct dd_post_terms terms = { w->v, dd_in(w->x + PIXELS * C, C), 1 };
+    w->k->post(dd_out(w->y, C), dd_in(w->x, C), &terms, PIXELS, C);
     w->bytes = 12.0 * PIXELS * C;
 }
 
 static void run_moments(struct work *w)
 {
     for (size_t p = 0; p < PIXELS; p += 64)
-        w->k->moments(w->y, w->y + C, w->x + p * C, C, w->v, 64, C);
+        w->k->moments(w->y, w->y + C, dd_in(w->x + p * C, C), w->v, 64, C);
     w->bytes = 4.0 * PIXELS * C;
 }
 
@@ -53,22 +55,24 @@ static void run_rms(struct work *w)
 
 static void run_affine_backward(struct work *w)
 {
+    const struct dd_affine_sums sums = { w->v + 4 * C, w->v + 5 * C, w->v + 2 * C };
+    const struct dd_affine_terms terms = { w->v, w->v + C, DD_ACT_SILU };
     for (size_t p = 0; p < PIXELS; p += 64)
-        w->k->affine_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->x + (PIXELS + p) * C, C,
-                              w->x + p * C, C, w->v, w->v + C, w->v + 2 * C, 64, C, DD_ACT_SILU);
+        w->k->affine_backward((struct dd_grad_out){ w->y + p * C, C, 0 }, &sums,
+                              dd_in(w->x + (PIXELS + p) * C, C), dd_in(w->x + p * C, C), &terms, 64, C);
     w->bytes = 12.0 * PIXELS * C;
 }
 
 static void run_affine_add(struct work *w)
 {
-    w->k->affine_add(w->y, C, w->x, C, w->v, w->v, PIXELS, C);
+    w->k->affine_add(dd_out(w->y, C), dd_in(w->x, C), w->v, w->v, PIXELS, C);
     w->bytes = 12.0 * PIXELS * C;
 }
 
 static void run_sums(struct work *w)
 {
     for (size_t p = 0; p < PIXELS; p += 64)
-        w->k->sums(w->y, w->x + p * C, C, 64, C);
+        w->k->sums(w->y, dd_in(w->x + p * C, C), 64, C);
     w->bytes = 4.0 * PIXELS * C;
 }
 
@@ -349,7 +353,7 @@ static struct bench_time timed(struct work *w, void (*run)(struct work *w))
 static void gemm_table(struct work *w)
 {
     static const size_t depths[] = { 32, 64, 128, 256, 512, 1152 };
-    struct dd_gemm_post post = { w->v, w->x, C, 1 };
+    struct dd_post_terms post = { w->v, dd_in(w->x, C), 1 };
     double top = bench_peak(w->k);
 
     printf("%s: one core's peak %.1f GFLOP/s; gemm, rows x %zu:\n", w->k->name, 1e-9 * top, w->k->gemm_nr);

@@ -12,8 +12,8 @@ enum { GEMM_NR = 2 * VL };
    columns cost little.  `tail` floats of the last vector are there.  Row pointers and the panel's two vectors
    have names of their own, because compilers would read them again and again. */
 INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                      size_t tail, int load, const struct dd_gemm_post *post, const float *ahead, size_t step,
-                      const int m, const int nv)
+                      size_t tail, int load, const struct dd_post_terms *post, const float *ahead,
+                      size_t step, const int m, const int nv)
 {
     vf sum[GEMM_MR][2];
     UNROLL
@@ -47,8 +47,8 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
     }
 
     /* Then adds bias and residual, and scales. */
-    const float *bias = post ? post->bias : NULL, *residual = post ? post->residual : NULL;
-    const size_t rs = post ? post->residual_stride : 0;
+    const float *bias = post ? post->bias : NULL, *residual = post ? post->residual.at : NULL;
+    const size_t rs = post ? post->residual.stride : 0;
     const vf scale = vf_set(post ? post->scale : 1);
 
     UNROLL
@@ -67,11 +67,11 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
 }
 
 typedef void gemm_rows(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                       size_t n, int load, const struct dd_gemm_post *post, const float *ahead, size_t step);
+                       size_t n, int load, const struct dd_post_terms *post, const float *ahead, size_t step);
 
 #define GEMM_ROWS(m)                                                                                   \
     static void gemm_rows_##m(float *c, size_t cs, const float *const *a, const float *b, size_t taps, \
-                              size_t depth, size_t n, int load, const struct dd_gemm_post *post,       \
+                              size_t depth, size_t n, int load, const struct dd_post_terms *post,      \
                               const float *ahead, size_t step)                                         \
     {                                                                                                  \
         if (n == GEMM_NR)                                                                              \
@@ -84,7 +84,7 @@ typedef void gemm_rows(float *c, size_t cs, const float *const *a, const float *
 EACH_GEMM_ROW(GEMM_ROWS)
 
 static void K(gemm)(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                    size_t m, size_t n, int load, const struct dd_gemm_post *post, const float *ahead,
+                    size_t m, size_t n, int load, const struct dd_post_terms *post, const float *ahead,
                     size_t step)
 {
     /* Nearly all tiles of Winograd's convolution, which are short where channels are few: they are spared a

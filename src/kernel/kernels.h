@@ -12,10 +12,51 @@
 
 enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
 
-/* The changes that the kernel gemm makes to a tile before it stores it, see kernels.def. */
-struct dd_gemm_post {
-    const float *bias, *residual;
-    size_t residual_stride;
+/* Pixels that a kernel reads, or writes: pixel p begins at at + p * stride.  The rows of a matrix and the
+   planes of a Winograd transform are described in the same way. */
+struct dd_in {
+    const float *at;
+    size_t stride;
+};
+
+struct dd_out {
+    float *at;
+    size_t stride;
+};
+
+/* The pixels of a gradient, which a kernel writes, or with `add` adds to. */
+struct dd_grad_out {
+    float *at;
+    size_t stride;
+    int add;
+};
+
+static inline struct dd_in dd_in(const float *at, size_t stride)
+{
+    return (struct dd_in){ at, stride };
+}
+
+static inline struct dd_out dd_out(float *at, size_t stride)
+{
+    return (struct dd_out){ at, stride };
+}
+
+/* The terms of act(x scale[c] + shift[c]).  scale and shift [channels] are both NULL for act(x). */
+struct dd_affine_terms {
+    const float *scale, *shift;
+    enum dd_act act;
+};
+
+/* The sums over pixels that affine_backward computes, and what it subtracts from x; [channels] each. */
+struct dd_affine_sums {
+    float *sum, *product;
+    const float *pivot;
+};
+
+/* The terms of (x + bias[c] + residual) scale. */
+struct dd_post_terms {
+    const float *bias;     /* [channels], or NULL for 0 */
+    struct dd_in residual; /* as many pixels as x; at is NULL for 0 */
     float scale;
 };
 

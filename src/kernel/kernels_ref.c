@@ -47,79 +47,88 @@ static double act_slope_ref(double x, enum dd_act act)
     return x;
 }
 
-static void affine_ref(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift,
-                       size_t pixels, size_t channels, enum dd_act act)
+static void affine_ref(struct dd_out y, struct dd_in x, const struct dd_affine_terms *terms, size_t pixels,
+                       size_t channels)
 {
+    const struct dd_affine_terms t = terms ? *terms : (struct dd_affine_terms){ 0 };
+
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) {
-            double v = x[p * xs + c];
-            if (scale)
-                v = v * scale[c] + shift[c];
-            y[p * ys + c] = (float)act_ref(v, act);
+            double v = x.at[p * x.stride + c];
+            if (t.scale)
+                v = v * t.scale[c] + t.shift[c];
+            y.at[p * y.stride + c] = (float)act_ref(v, t.act);
         }
 }
 
-static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual,
-                     size_t rs, float scale, size_t pixels, size_t channels)
+static void post_ref(struct dd_out y, struct dd_in x, const struct dd_post_terms *terms, size_t pixels,
+                     size_t channels)
 {
+    const struct dd_in r = terms->residual;
+
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) {
-            double v = x[p * xs + c];
-            if (bias)
-                v += bias[c];
-            if (residual)
-                v += residual[p * rs + c];
-            y[p * ys + c] = (float)(v * scale);
+            double v = x.at[p * x.stride + c];
+            if (terms->bias)
+                v += terms->bias[c];
+            if (r.at)
+                v += r.at[p * r.stride + c];
+            y.at[p * y.stride + c] = (float)(v * terms->scale);
         }
 }
 
-static void affine_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, const float *du,
-                                size_t dus, const float *x, size_t xs, const float *scale, const float *shift,
-                                const float *pivot, size_t pixels, size_t channels, enum dd_act act)
+static void affine_backward_ref(struct dd_grad_out dx, const struct dd_affine_sums *sums, struct dd_in du,
+                                struct dd_in x, const struct dd_affine_terms *terms, size_t pixels,
+                                size_t channels)
 {
+    const float *scale = terms->scale;
+
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
         for (size_t p = 0; p < pixels; p++) {
-            double v = x[p * xs + c], z = scale ? v * scale[c] + shift[c] : v;
-            double g = du[p * dus + c] * act_slope_ref(z, act), d = scale ? g * scale[c] : g;
+            float *to = &dx.at[p * dx.stride + c];
+            double v = x.at[p * x.stride + c], z = scale ? v * scale[c] + terms->shift[c] : v;
+            double g = du.at[p * du.stride + c] * act_slope_ref(z, terms->act), d = scale ? g * scale[c] : g;
 
-            dx[p * dxs + c] = (float)(add ? dx[p * dxs + c] + d : d);
+            *to = (float)(dx.add ? *to + d : d);
             s += g;
-            q += sum ? g * (v - pivot[c]) : 0;
+            q += sums ? g * (v - sums->pivot[c]) : 0;
         }
 
-        if (sum) {
-            sum[c] = (float)s;
-            product[c] = (float)q;
+        if (sums) {
+            sums->sum[c] = (float)s;
+            sums->product[c] = (float)q;
         }
     }
 }
 
-static void affine_add_ref(float *y, size_t ys, const float *x, size_t xs, const float *scale,
-                           const float *shift, size_t pixels, size_t channels)
+static void affine_add_ref(struct dd_out y, struct dd_in x, const float *scale, const float *shift,
+                           size_t pixels, size_t channels)
 {
     for (size_t p = 0; p < pixels; p++)
-        for (size_t c = 0; c < channels; c++)
-            y[p * ys + c] = (float)(y[p * ys + c] + ((double)x[p * xs + c] * scale[c] + shift[c]));
+        for (size_t c = 0; c < channels; c++) {
+            float *to = &y.at[p * y.stride + c];
+            *to = (float)(*to + ((double)x.at[p * x.stride + c] * scale[c] + shift[c]));
+        }
 }
 
-static void sums_ref(float *sum, const float *x, size_t xs, size_t pixels, size_t channels)
+static void sums_ref(float *sum, struct dd_in x, size_t pixels, size_t channels)
 {
     for (size_t c = 0; c < channels; c++) {
         double s = 0;
         for (size_t p = 0; p < pixels; p++)
-            s += x[p * xs + c];
+            s += x.at[p * x.stride + c];
         sum[c] = (float)s;
     }
 }
 
-static void moments_ref(float *sum, float *square, const float *x, size_t xs, const float *pivot,
-                        size_t pixels, size_t channels)
+static void moments_ref(float *sum, float *square, struct dd_in x, const float *pivot, size_t pixels,
+                        size_t channels)
 {
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
         for (size_t p = 0; p < pixels; p++) {
-            double d = (double)x[p * xs + c] - pivot[c];
+            double d = (double)x.at[p * x.stride + c] - pivot[c];
             s += d;
             q += d * d;
         }
@@ -321,7 +330,7 @@ static void transpose_ref(float *y, size_t ys, const float *x, size_t xs, size_t
 }
 
 static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                     size_t m, size_t n, int load, const struct dd_gemm_post *post, const float *ahead,
+                     size_t m, size_t n, int load, const struct dd_post_terms *post, const float *ahead,
                      size_t step)
 {
     (void)ahead;
@@ -339,7 +348,7 @@ static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b,
         for (size_t j = 0; j < n; j++) {
             if (post) {
                 acc[j] += post->bias ? post->bias[j] : 0;
-                acc[j] += post->residual ? post->residual[i * post->residual_stride + j] : 0;
+                acc[j] += post->residual.at ? post->residual.at[i * post->residual.stride + j] : 0;
                 acc[j] *= post->scale;
             }
             c[i * cs + j] = (float)acc[j];

@@ -4,8 +4,8 @@
 /* Sums over `vectors` vectors of channels at once, so that as many sums run side by side.  Meanwhile it
    fetches the pixels that follow, where the next call begins, because the processor does not foresee the
    order of a few channels of each pixel. */
-INLINE void moments_run(float *sum, float *square, const float *x, size_t xs, const float *pivot,
-                        size_t pixels, size_t lanes, const int vectors)
+INLINE void moments_run(float *sum, float *square, struct dd_in x, const float *pivot, size_t pixels,
+                        size_t lanes, const int vectors)
 {
     vf s[4], q[4], o[4];
     UNROLL
@@ -13,11 +13,11 @@ INLINE void moments_run(float *sum, float *square, const float *x, size_t xs, co
         s[v] = q[v] = vf_set(0);
         o[v] = vf_take(pivot + v * VL, lanes);
     }
-    for (size_t p = 0; p < pixels; p++, x += xs) {
+    for (size_t p = 0; p < pixels; p++, x.at += x.stride) {
         UNROLL
         for (int v = 0; v < vectors; v++) {
-            vf d = vf_sub(vf_take(x + v * VL, lanes), o[v]);
-            vf_ahead(x + pixels * xs + v * VL);
+            vf d = vf_sub(vf_take(x.at + v * VL, lanes), o[v]);
+            vf_ahead(x.at + pixels * x.stride + v * VL);
             s[v] = vf_add(s[v], d);
             q[v] = vf_fma(d, d, q[v]);
         }
@@ -29,43 +29,43 @@ INLINE void moments_run(float *sum, float *square, const float *x, size_t xs, co
     }
 }
 
-static void K(moments)(float *sum, float *square, const float *x, size_t xs, const float *pivot,
-                       size_t pixels, size_t channels)
+static void K(moments)(float *sum, float *square, struct dd_in x, const float *pivot, size_t pixels,
+                       size_t channels)
 {
     size_t c = 0;
     for (; c + 4 * VL <= channels; c += 4 * VL)
-        moments_run(sum + c, square + c, x + c, xs, pivot + c, pixels, VL, 4);
+        moments_run(sum + c, square + c, dd_in(x.at + c, x.stride), pivot + c, pixels, VL, 4);
     for (; c + VL <= channels; c += VL)
-        moments_run(sum + c, square + c, x + c, xs, pivot + c, pixels, VL, 1);
+        moments_run(sum + c, square + c, dd_in(x.at + c, x.stride), pivot + c, pixels, VL, 1);
     if (c < channels)
-        moments_run(sum + c, square + c, x + c, xs, pivot + c, pixels, channels - c, 1);
+        moments_run(sum + c, square + c, dd_in(x.at + c, x.stride), pivot + c, pixels, channels - c, 1);
 }
 
-INLINE void sums_run(float *sum, const float *x, size_t xs, size_t pixels, size_t lanes, const int vectors)
+INLINE void sums_run(float *sum, struct dd_in x, size_t pixels, size_t lanes, const int vectors)
 {
     vf s[4];
     UNROLL
     for (int v = 0; v < vectors; v++)
         s[v] = vf_set(0);
-    for (size_t p = 0; p < pixels; p++, x += xs) {
+    for (size_t p = 0; p < pixels; p++, x.at += x.stride) {
         UNROLL
         for (int v = 0; v < vectors; v++)
-            s[v] = vf_add(s[v], vf_take(x + v * VL, lanes));
+            s[v] = vf_add(s[v], vf_take(x.at + v * VL, lanes));
     }
     UNROLL
     for (int v = 0; v < vectors; v++)
         vf_put(sum + v * VL, s[v], lanes);
 }
 
-static void K(sums)(float *sum, const float *x, size_t xs, size_t pixels, size_t channels)
+static void K(sums)(float *sum, struct dd_in x, size_t pixels, size_t channels)
 {
     size_t c = 0;
     for (; c + 4 * VL <= channels; c += 4 * VL)
-        sums_run(sum + c, x + c, xs, pixels, VL, 4);
+        sums_run(sum + c, dd_in(x.at + c, x.stride), pixels, VL, 4);
     for (; c + VL <= channels; c += VL)
-        sums_run(sum + c, x + c, xs, pixels, VL, 1);
+        sums_run(sum + c, dd_in(x.at + c, x.stride), pixels, VL, 1);
     if (c < channels)
-        sums_run(sum + c, x + c, xs, pixels, channels - c, 1);
+        sums_run(sum + c, dd_in(x.at + c, x.stride), pixels, channels - c, 1);
 }
 
 INLINE float length(const float *x, size_t n)

@@ -105,7 +105,7 @@ static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float 
         if (transposed)
             k->transpose(y + (t - first), ys, from, stride, part, columns);
         else
-            k->affine(y + (t - first) * ys, ys, from, stride, NULL, NULL, part, columns, DD_ACT_NONE);
+            k->affine(dd_out(y + (t - first) * ys, ys), dd_in(from, stride), NULL, part, columns);
     }
 }
 
@@ -126,7 +126,7 @@ static void pack_columns(const struct dd_kernels *k, const struct plan *p, float
 {
     if (columns < p->nr)
         memset(panel, 0, sizeof(float) * p->nr * rows);
-    k->affine(panel, p->nr, y, ys, NULL, NULL, rows, columns, DD_ACT_NONE);
+    k->affine(dd_out(panel, p->nr), dd_in(y, ys), NULL, rows, columns);
 }
 
 /* Packs a panel of nr channels of v or k, [tokens][nr]. */
@@ -259,10 +259,9 @@ static void store_outer(const struct head *h, float *dmemory, float *d, const fl
     const struct plan *p = h->p;
     for (size_t first = 0; first < p->dim; first += p->nr, panel += p->tokens * p->nr) {
         size_t columns = dd_min(p->nr, p->dim - first);
-        h->kernels->affine(dmemory + first, p->dim, panel, p->nr, NULL, NULL, p->memory, columns,
-                           DD_ACT_NONE);
-        h->kernels->affine(d + first, h->d_stride, panel + p->memory * p->nr, p->nr, NULL, NULL, p->pixels,
-                           columns, DD_ACT_NONE);
+        h->kernels->affine(dd_out(dmemory + first, p->dim), dd_in(panel, p->nr), NULL, p->memory, columns);
+        h->kernels->affine(dd_out(d + first, h->d_stride), dd_in(panel + p->memory * p->nr, p->nr), NULL,
+                           p->pixels, columns);
     }
 }
 

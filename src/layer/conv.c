@@ -185,10 +185,8 @@ void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const st
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
     DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
-        const float *scale = pre && pre->scale ? pre->scale + image * c : NULL,
-                    *shift = scale ? pre->shift + image * c : NULL;
-        ctx->k->affine(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, scale, shift,
-                       dd_min(PIXELS, pixels - first), c, pre ? pre->act : DD_ACT_NONE);
+        struct dd_affine_terms terms = dd_pre_terms(pre, image, c);
+        ctx->k->affine(dd_map_out(y, at), dd_map_in(x, at), &terms, dd_min(PIXELS, pixels - first), c);
     }
 }
 
@@ -202,11 +200,13 @@ static void output_pass(const struct dd_context *ctx, const struct dd_map *y, co
 
     DD_TASKS(ctx->worker, task, (size_t)y->n * blocks) {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
-        const float *add = post->add ? post->add + image * post->add_stride : NULL;
-        const struct dd_map *r = post->residual;
-        ctx->k->post(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, add,
-                     r ? r->data + at * r->stride : NULL, r ? r->stride : 0, post->scale,
-                     dd_min(PIXELS, pixels - first), (size_t)y->c);
+        struct dd_post_terms terms = {
+            .bias = post->add ? post->add + image * post->add_stride : NULL,
+            .residual = post->residual ? dd_map_in(post->residual, at) : (struct dd_in){ 0 },
+            .scale = post->scale,
+        };
+        ctx->k->post(dd_map_out(y, at), dd_map_in(x, at), &terms, dd_min(PIXELS, pixels - first),
+                     (size_t)y->c);
     }
 }
 

@@ -171,10 +171,10 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
         const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr,
                     *ahead = b + taps * g->depth * g->nr;
         for (size_t i = 0; i < count; i += g->mr, ahead += taps * g->depth * step) {
-            struct dd_gemm_post last = {
+            struct dd_post_terms last = {
                 .bias = bias,
-                .residual = r ? r->data + (first + i) * r->stride + column : NULL,
-                .residual_stride = r ? r->stride : 0,
+                .residual =
+                    r ? dd_in(r->data + (first + i) * r->stride + column, r->stride) : (struct dd_in){ 0 },
                 .scale = post ? post->scale : 1,
             };
             if (fresh && tap == 0 && i + g->mr < count)

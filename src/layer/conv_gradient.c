@@ -52,15 +52,15 @@ void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own)
     p->all = p->thread + (size_t)g->threads * p->own;
 }
 
-void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs,
-                           size_t count, bool add)
+void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, struct dd_in z, size_t count,
+                           bool add)
 {
     enum { NR_MOST = 64 };
     const struct dd_conv_gradient *g = w->g;
     size_t nr = g->k->gemm_nr, first = panel * nr, n = dd_min(nr, (size_t)g->shape.cout - first);
     double *bias = (double *)(void *)(w->scratch + g->plan.bias) + first;
     float sum[NR_MOST];
-    g->k->sums(sum, z, zs, count, n);
+    g->k->sums(sum, z, count, n);
     for (size_t j = 0; j < n; j++)
         bias[j] = (add ? bias[j] : 0) + sum[j];
 }

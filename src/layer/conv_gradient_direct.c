@@ -68,6 +68,17 @@ static struct source source_of(const struct dd_conv_gradient_work *w, int of_z)
     return of_z == w->g->plan.exchanged ? (struct source){ w->x, w->pre } : (struct source){ w->dz, NULL };
 }
 
+/* Returns what the pre does to channels `first` .. of an image. */
+static struct dd_affine_terms terms_from(const struct source *in, size_t image, size_t first)
+{
+    struct dd_affine_terms terms = dd_pre_terms(in->pre, image, (size_t)in->map->c);
+    if (terms.scale) {
+        terms.scale += first;
+        terms.shift += first;
+    }
+    return terms;
+}
+
 /* Copies n channels of x from i on, for `count` output pixels of one row from (oy, ox) on: the pixels under
    one tap. */
 static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t image, int oy, int ox,
@@ -76,8 +87,7 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
     const struct dd_conv_shape *s = &w->g->plan.sum;
     const struct source in = source_of(w, 0);
     const struct dd_map *x = in.map;
-    const struct dd_pre *pre = in.pre;
-    size_t nr = w->g->k->gemm_nr, at = image * (size_t)x->c + i;
+    size_t nr = w->g->k->gemm_nr;
     int iy = oy * s->stride + (int)tap / s->kernel - s->top,
         ix = ox * s->stride + (int)tap % s->kernel - s->left, before = 0, last;
 
@@ -100,11 +110,11 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
         ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) * x->stride +
         i;
     size_t step = x->stride * (size_t)s->stride;
-    if (n >= FEW || pre)
-        w->g->k->affine(to + (size_t)before * nr, nr, from, step, pre && pre->scale ? pre->scale + at : NULL,
-                        pre && pre->scale ? pre->shift + at : NULL, (size_t)(last - before), n,
-                        pre ? pre->act : DD_ACT_NONE);
-    else
+    if (n >= FEW || in.pre) {
+        struct dd_affine_terms terms = terms_from(&in, image, i);
+        w->g->k->affine(dd_out(to + (size_t)before * nr, nr), dd_in(from, step), &terms,
+                        (size_t)(last - before), n);
+    } else
         for (int q = before; q < last; q++, from += step)
             for (size_t c = 0; c < n; c++)
                 to[(size_t)q * nr + c] = from[c];
@@ -136,14 +146,11 @@ static void copy_pixels(const struct dd_conv_gradient_work *w, const struct sour
                         size_t count, size_t first, size_t n)
 {
     const struct dd_map *x = in->map;
-    const struct dd_pre *pre = in->pre;
     size_t pixels = (size_t)x->h * (size_t)x->w, nr = w->g->k->gemm_nr;
     for (size_t run; count; q += run, count -= run, to += run * nr) {
-        size_t at = q / pixels * (size_t)x->c + first;
-        int scaled = pre && pre->scale;
-        run = scaled ? dd_min(count, pixels - q % pixels) : count;
-        w->g->k->affine(to, nr, x->data + q * x->stride + first, x->stride, scaled ? pre->scale + at : NULL,
-                        scaled ? pre->shift + at : NULL, run, n, pre ? pre->act : DD_ACT_NONE);
+        struct dd_affine_terms terms = terms_from(in, q / pixels, first);
+        run = terms.scale ? dd_min(count, pixels - q % pixels) : count;
+        w->g->k->affine(dd_out(to, nr), dd_in(x->data + q * x->stride + first, x->stride), &terms, run, n);
     }
 }
 
@@ -234,8 +241,9 @@ static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *
     const struct dd_map *dz = w->dz;
     for (size_t at = 0, n; at < c->pixels; at += n) {
         n = dd_min(BLOCK, c->pixels - at);
-        dd_conv_gradient_bias(w, panel, dz->data + (c->start + at) * dz->stride + panel * w->g->k->gemm_nr,
-                              dz->stride, n, c->start + at > 0);
+        struct dd_in z = dd_map_in(dz, c->start + at);
+        z.at += panel * w->g->k->gemm_nr;
+        dd_conv_gradient_bias(w, panel, z, n, c->start + at > 0);
     }
 }
 
@@ -263,8 +271,9 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     size_t nr = o->nr, m = dd_min(nr, o->rows - row * nr), n = dd_min(nr, o->columns - column * nr);
     float *c = w->scratch + p->c + (column * o->rows + row * nr) * nr;
 
+    const struct dd_post_terms sum = { .residual = dd_in(c, nr), .scale = 1 };
     for (size_t plane = 1; plane < o->planes; plane++)
-        w->g->k->post(c, nr, c + plane * o->c_plane, nr, NULL, c, nr, 1, m, n);
+        w->g->k->post(dd_out(c, nr), dd_in(c + plane * o->c_plane, nr), &sum, m, n);
     if (!p->swapped)
         w->g->k->transpose(own, nr, c, nr, m, n);
 

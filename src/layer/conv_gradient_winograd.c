@@ -47,8 +47,7 @@ static size_t strip_start(const struct dd_conv_gradient_plan *p, size_t s)
 
 /* Some rows of an image in memory: `rows` of them from row `first` on. */
 struct window {
-    const float *data;
-    size_t stride;
+    struct dd_in pixels;
     int first, rows;
 };
 
@@ -57,17 +56,15 @@ static struct window strip_window(const struct dd_conv_gradient_work *w, float *
                                   size_t first, size_t last)
 {
     const struct dd_map *x = w->x;
-    size_t width = (size_t)x->w, c = (size_t)x->c;
-    const float *data = x->data + image * (size_t)x->h * width * x->stride;
+    size_t width = (size_t)x->w, c = (size_t)x->c, start = image * (size_t)x->h * width;
     if (!w->pre)
-        return (struct window){ data, x->stride, 0, x->h };
+        return (struct window){ dd_map_in(x, start), 0, x->h };
 
     int top = first ? (int)first * 4 - 1 : 0, end = (int)dd_min((size_t)x->h, last * 4 + 1);
-    const float *scale = w->pre->scale ? w->pre->scale + image * c : NULL,
-                *shift = scale ? w->pre->shift + image * c : NULL;
-    w->g->k->affine(own, c, data + (size_t)top * width * x->stride, x->stride, scale, shift,
-                    (size_t)(end - top) * width, c, w->pre->act);
-    return (struct window){ own, c, top, end - top };
+    const struct dd_affine_terms terms = dd_pre_terms(w->pre, image, c);
+    w->g->k->affine(dd_out(own, c), dd_map_in(x, start + (size_t)top * width), &terms,
+                    (size_t)(end - top) * width, c);
+    return (struct window){ dd_in(own, c), top, end - top };
 }
 
 typedef void transform(float *v, size_t plane, const float *const *x, size_t channels);
@@ -101,7 +98,8 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
             column = (int)((unsigned)tile % (unsigned)p->across) * 4;
         if (!w->pre)
             dd_rectangle_ahead(w->x, image, row + 5, column, 4, 4, 0, o->rows);
-        dd_rectangle(pixel, x.data, x.rows, g->shape.w, x.stride, row - 1 - x.first, column - 1, 6, 6, zero);
+        dd_rectangle(pixel, x.pixels.at, x.rows, g->shape.w, x.pixels.stride, row - 1 - x.first, column - 1,
+                     6, 6, zero);
         tile_panels(g->k->winograd_input, a, o->a_plane, panel, o->nr, pixel, 36, o->rows);
 
         dd_rectangle_ahead(w->dz, image, row + 4, column, 4, 4, 0, o->columns);
@@ -116,7 +114,8 @@ static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t
     const struct dd_conv_outer *o = &w->g->plan.outer;
     const float *z = w->scratch + w->g->plan.b + SUMS * o->b_plane + panel * o->room * o->nr;
     for (size_t t = 0; t < count; t += BIAS_ROWS)
-        dd_conv_gradient_bias(w, panel, z + t * o->nr, o->nr, dd_min(BIAS_ROWS, count - t), add || t > 0);
+        dd_conv_gradient_bias(w, panel, dd_in(z + t * o->nr, o->nr), dd_min(BIAS_ROWS, count - t),
+                              add || t > 0);
 }
 
 /* Adds G^T C G to dw, for a panel of input and a panel of output channels, turned from [i][tap][o] to
@@ -131,7 +130,8 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     for (size_t i = 0; i < m; i++)
         k->winograd_weights_adjoint(own + i * 9 * nr, nr, c + i * nr, o->c_plane, n);
     k->transpose(turned, 9 * nr, own, nr, 9 * m, n);
-    k->post(dw, 9 * o->rows, turned, 9 * nr, NULL, dw, 9 * o->rows, 1, n, 9 * m);
+    const struct dd_post_terms sum = { .residual = dd_in(dw, 9 * o->rows), .scale = 1 };
+    k->post(dd_out(dw, 9 * o->rows), dd_in(turned, 9 * nr), &sum, n, 9 * m);
 }
 
 /* Adds up strips first .. last - 1. */

@@ -76,9 +76,9 @@ static void pack_taps(struct dd_conv *c, const struct dd_conv_weights *w, const 
         c->packed[g->bias + o] = bias ? bias[o] : 0;
 }
 
-/* Computes Z for `count` pixels, which lie at x, `stride` floats apart. */
-static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float *z, const float *x,
-                     size_t stride, size_t count)
+/* Computes Z for `count` pixels of x. */
+static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float *z, struct dd_in x,
+                     size_t count)
 {
     const struct taps *g = c->state;
     const float *a[DD_GEMM_MR_MAX];
@@ -87,7 +87,7 @@ static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float 
     for (size_t first = 0; first < count; first += g->mr) {
         size_t m = dd_min(g->mr, count - first);
         for (size_t i = 0; i < m; i++)
-            a[i] = x + (first + i) * stride;
+            a[i] = x.at + (first + i) * x.stride;
         for (size_t panel = 0; panel < g->panels; panel++) {
             const float *b = c->packed + panel * cin * g->nr;
             k->gemm(z + first * g->columns + panel * g->nr, g->columns, a, b, 1, cin, m,
@@ -103,15 +103,16 @@ static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float
     const struct taps *g = c->state;
     size_t cin = (size_t)x->c, first = (image * (size_t)x->h + (size_t)top) * (size_t)x->w,
            count = (size_t)(end - top) * (size_t)x->w;
-    const float *scale = pre && pre->scale ? pre->scale + image * cin : NULL,
-                *shift = scale ? pre->shift + image * cin : NULL;
+    const struct dd_affine_terms terms = dd_pre_terms(pre, image, cin);
 
     for (size_t done = 0, n; done < count; done += n) {
-        const float *from = x->data + (first + done) * x->stride;
+        struct dd_in from = dd_map_in(x, first + done);
         n = dd_min(RUN, count - done);
-        if (pre)
-            k->affine(own + g->z, cin, from, x->stride, scale, shift, n, cin, pre->act);
-        multiply(c, k, own + done * g->columns, pre ? own + g->z : from, pre ? cin : x->stride, n);
+        if (pre) {
+            k->affine(dd_out(own + g->z, cin), from, &terms, n, cin);
+            from = dd_in(own + g->z, cin);
+        }
+        multiply(c, k, own + done * g->columns, from, n);
     }
 }
 

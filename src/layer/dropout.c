@@ -33,10 +33,9 @@ void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, co
     DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
         size_t image = task / blocks, first = task % blocks * PIXELS, n = dd_min(PIXELS, pixels - first),
                at = image * pixels + first;
-        const float *scale = pre && pre->scale ? pre->scale + image * c : NULL;
+        struct dd_affine_terms terms = dd_pre_terms(pre, image, c);
         if (pre || y->data != x->data)
-            ctx->k->affine(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, scale,
-                           scale ? pre->shift + image * c : NULL, n, c, pre ? pre->act : DD_ACT_NONE);
+            ctx->k->affine(dd_map_out(y, at), dd_map_in(x, at), &terms, n, c);
         if (masks)
             drop_pixels(ctx->k, y, image, first, n, p, masks, place);
     }

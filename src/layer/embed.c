@@ -39,8 +39,8 @@ void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y
 {
     size_t c = (size_t)y->c;
     DD_TASKS(ctx->worker, i, (size_t)y->n) {
-        float *row = y->data + i * y->stride;
-        ctx->k->post(row, c, row, c, table + (size_t)classes[i] * c, NULL, 0, 1, 1, c);
+        const struct dd_post_terms sum = { .bias = table + (size_t)classes[i] * c, .scale = 1 };
+        ctx->k->post(dd_map_out(y, i), dd_map_in(y, i), &sum, 1, c);
     }
 }
 
@@ -51,6 +51,7 @@ void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const 
     DD_ONCE(ctx->worker)
         for (int i = 0; i < dy->n; i++) {
             float *row = dtable + (size_t)classes[i] * c;
-            ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c);
+            const struct dd_post_terms sum = { .residual = dd_map_in(dy, (size_t)i), .scale = 1 };
+            ctx->k->post(dd_out(row, c), dd_in(row, c), &sum, 1, c);
         }
 }

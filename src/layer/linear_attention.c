@@ -123,8 +123,8 @@ static void make_k(const struct plan *p, const struct dd_kernels *kernels, float
     size_t n = dd_min(CHANNELS, p->dim - first);
     k += first * p->tokens;
     if (p->memory)
-        kernels->affine(k, p->tokens, memory + first * p->memory, p->memory, NULL, NULL, n, p->memory,
-                        DD_ACT_NONE);
+        kernels->affine(dd_out(k, p->tokens), dd_in(memory + first * p->memory, p->memory), NULL, n,
+                        p->memory);
     kernels->transpose(k + p->memory, p->tokens, x + first, xs, p->pixels, n);
     kernels->softmax(k, p->tokens, 1, n, p->tokens);
 }
@@ -139,7 +139,7 @@ static void make_v(const struct plan *p, const struct dd_kernels *kernels, float
         memset(v, 0, sizeof(float) * p->nr * p->tokens);
     if (p->memory)
         kernels->transpose(v, p->nr, memory + first * p->memory, p->memory, n, p->memory);
-    kernels->affine(v + p->memory * p->nr, p->nr, x + first, xs, NULL, NULL, p->pixels, n, DD_ACT_NONE);
+    kernels->affine(dd_out(v + p->memory * p->nr, p->nr), dd_in(x + first, xs), NULL, p->pixels, n);
 }
 
 /* Fills the chunk's part of c, in panels [dim][nr], with a b, summed over the chunk's tokens only.  a is
@@ -176,8 +176,8 @@ static void make_y(const struct slice *s, const struct dd_context *ctx, const st
     size_t n = dd_min(PIXELS, p->pixels - first);
     float *q = s->rows + dd_thread(ctx->worker) * p->q_size;
     float *out = y->data + ((s->first + image) * p->pixels + first) * y->stride + head * p->dim;
-    s->k->affine(q, p->dim, head_input(s, image, head, 0) + first * s->stride, s->stride, NULL, NULL, n,
-                 p->dim, DD_ACT_NONE);
+    s->k->affine(dd_out(q, p->dim), dd_in(head_input(s, image, head, 0) + first * s->stride, s->stride), NULL,
+                 n, p->dim);
     s->k->softmax(q, p->dim, 1, n, p->dim);
     dd_matrix_multiply(s->k, out, y->stride, q, p->dim, head_scratch(s, image, head) + p->k_size + p->v_size,
                        p->dim * p->nr, n, p->dim, p->dim, 0);
@@ -284,8 +284,8 @@ static void make_product(const struct head *h, const float *a, size_t tokens)
         make_partial(p, h->kernels, h->c, a, h->packed, tokens, i);
     make_c(p, h->c, chunks);
     for (size_t j = 0; j < p->panels; j++)
-        h->kernels->affine(h->plain + j * p->nr, p->dim, h->c + j * p->dim * p->nr, p->nr, NULL, NULL, p->dim,
-                           dd_min(p->nr, p->dim - j * p->nr), DD_ACT_NONE);
+        h->kernels->affine(dd_out(h->plain + j * p->nr, p->dim), dd_in(h->c + j * p->dim * p->nr, p->nr),
+                           NULL, p->dim, dd_min(p->nr, p->dim - j * p->nr));
 }
 
 /* Computes dq from C, then replaces C by dC in h->c and h->plain. */
@@ -306,7 +306,7 @@ static void query_backward(const struct head *h)
                        p->dim, p->dim, 0);
 
     /* Computes q' anew, then dq from dq'. */
-    k->affine(h->q_soft, p->dim, h->q, h->stride, NULL, NULL, p->pixels, p->dim, DD_ACT_NONE);
+    k->affine(dd_out(h->q_soft, p->dim), dd_in(h->q, h->stride), NULL, p->pixels, p->dim);
     k->softmax(h->q_soft, p->dim, 1, p->pixels, p->dim);
     k->softmax_backward(h->dq, h->d_stride, h->q_soft, p->dim, 1, p->pixels, p->dim);
 
@@ -317,7 +317,7 @@ static void query_backward(const struct head *h)
         float *to = h->packed + j * p->nr * p->pixels;
         if (n < p->nr)
             memset(to, 0, sizeof(float) * p->nr * p->pixels);
-        k->affine(to, p->nr, h->dy + j * p->nr, h->dy_stride, NULL, NULL, p->pixels, n, DD_ACT_NONE);
+        k->affine(dd_out(to, p->nr), dd_in(h->dy + j * p->nr, h->dy_stride), NULL, p->pixels, n);
     }
     make_product(h, h->turned, p->pixels);
 }
@@ -353,7 +353,7 @@ static void key_backward(const struct head *h)
         float *to = h->packed + t / p->nr * p->nr * p->dim + t % p->nr;
         n = dd_min(p->nr - t % p->nr, (t < p->memory ? p->memory : p->tokens) - t);
         if (t < p->memory)
-            k->affine(to, p->nr, h->memory + h->values + t, p->memory, NULL, NULL, p->dim, n, DD_ACT_NONE);
+            k->affine(dd_out(to, p->nr), dd_in(h->memory + h->values + t, p->memory), NULL, p->dim, n);
         else
             k->transpose(to, p->nr, h->q + 2 * h->inner + (t - p->memory) * h->stride, h->stride, n, p->dim);
     }
@@ -364,7 +364,7 @@ static void key_backward(const struct head *h)
                        p->tokens, 0);
     k->softmax_backward(h->turned, p->tokens, h->k, p->tokens, 1, p->dim, p->tokens);
     k->transpose(h->dq + h->inner, h->d_stride, h->turned + p->memory, p->tokens, p->dim, p->pixels);
-    k->affine(h->dmemory, p->memory, h->turned, p->tokens, NULL, NULL, p->dim, p->memory, DD_ACT_NONE);
+    k->affine(dd_out(h->dmemory, p->memory), dd_in(h->turned, p->tokens), NULL, p->dim, p->memory);
 }
 
 /* Computes dq, dk, dv and the head's gradients by memory tokens. */

@@ -20,6 +20,17 @@ static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int
     return (struct dd_map){ data, n, m->h, m->w, m->c, m->stride };
 }
 
+/* Return the pixels of a map from `pixel` on, counted over all images, for a kernel to read or to write. */
+static inline struct dd_in dd_map_in(const struct dd_map *m, size_t pixel)
+{
+    return dd_in(m->data + pixel * m->stride, m->stride);
+}
+
+static inline struct dd_out dd_map_out(const struct dd_map *m, size_t pixel)
+{
+    return dd_out(m->data + pixel * m->stride, m->stride);
+}
+
 struct dd_worker;
 
 /* The arguments of a layer's function besides its maps.  Every thread of the team calls the function with
@@ -37,6 +48,17 @@ struct dd_pre {
     const float *scale, *shift;
     enum dd_act act;
 };
+
+/* Returns what pre does to an image of c channels; pre may be NULL. */
+static inline struct dd_affine_terms dd_pre_terms(const struct dd_pre *pre, size_t image, size_t c)
+{
+    const float *scale = pre ? pre->scale : NULL;
+    return (struct dd_affine_terms){
+        .scale = scale ? scale + image * c : NULL,
+        .shift = scale ? pre->shift + image * c : NULL,
+        .act = pre ? pre->act : DD_ACT_NONE,
+    };
+}
 
 /* A layer's change of its output while it stores it: (y + add + residual) * scale. */
 struct dd_post {

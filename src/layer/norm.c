@@ -83,10 +83,10 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
 
     /* S_c and Q_c for each chunk. */
     DD_TASKS(ctx->worker, task, (size_t)x->n * chunks) {
-        const float *image = x->data + task / chunks * pixels * x->stride;
-        size_t first = task % chunks * CHUNK;
+        size_t image = task / chunks * pixels, first = task % chunks * CHUNK;
         ctx->k->moments(sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
-                        image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
+                        dd_map_in(x, image + first), x->data + image * x->stride,
+                        dd_min(CHUNK, pixels - first), channels);
     }
 
     /* The moments of each group, then scale and shift for its channels. */
@@ -203,8 +203,8 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx,
 
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first;
         const float *a = affine + 2 * image * channels;
-        ctx->k->affine_add(dx->data + at * dx->stride, dx->stride, x->data + at * x->stride, x->stride, a,
-                           a + channels, dd_min(CHUNK, pixels - first), channels);
+        ctx->k->affine_add(dd_map_out(dx, at), dd_map_in(x, at), a, a + channels,
+                           dd_min(CHUNK, pixels - first), channels);
     }
 }
 
@@ -273,10 +273,10 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
 
         /* dx may be dy, so the residual gets its gradient first. */
         if (dresidual.map) {
-            size_t stride = dresidual.map->stride;
-            float *r = dresidual.map->data + at * stride;
-            ctx->k->post(r, stride, from, dy->stride, NULL, dresidual.add ? r : NULL, stride, 1, count,
-                         channels);
+            struct dd_out r = dd_map_out(dresidual.map, at);
+            const struct dd_post_terms sum = { .residual = dd_in(dresidual.add ? r.at : NULL, r.stride),
+                                               .scale = 1 };
+            ctx->k->post(r, dd_map_in(dy, at), &sum, count, channels);
         }
         ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels,
                              sums + (task * 2 + 1) * channels,

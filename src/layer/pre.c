@@ -64,12 +64,17 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
 
     DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(x, task);
-        const float *pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride;
-        float *sum = dscale ? ctx->scratch + task * 2 * c : NULL;
-        ctx->k->affine_backward(dx->data + k.at * dx->stride, dx->stride, add, sum, sum ? sum + c : NULL,
-                                du->data + k.at * du->stride, du->stride, x->data + k.at * x->stride,
-                                x->stride, dscale ? pre->scale + k.image * c : NULL,
-                                dscale ? pre->shift + k.image * c : NULL, pivot, k.pixels, c, pre->act);
+        struct dd_out to = dd_map_out(dx, k.at);
+        struct dd_affine_terms terms = dd_pre_terms(pre, k.image, c);
+        struct dd_affine_sums sums = { 0 };
+        if (dscale)
+            sums = (struct dd_affine_sums){
+                .sum = ctx->scratch + task * 2 * c,
+                .product = ctx->scratch + (task * 2 + 1) * c,
+                .pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride,
+            };
+        ctx->k->affine_backward((struct dd_grad_out){ to.at, to.stride, add }, dscale ? &sums : NULL,
+                                dd_map_in(du, k.at), dd_map_in(x, k.at), &terms, k.pixels, c);
     }
 
     if (dscale)
@@ -81,16 +86,16 @@ static void store_chunk(const struct dd_kernels *k, const struct chunk *at, cons
                         const struct dd_map *dy, const struct dd_map *v, float scale, enum dd_act act)
 {
     size_t c = (size_t)dy->c;
-    float *to = dz->data + at->at * dz->stride;
-    const float *from = dy->data + at->at * dy->stride;
+    struct dd_out to = dd_map_out(dz, at->at);
+    struct dd_in from = dd_map_in(dy, at->at);
     /* Applies the activation's derivative, or copies dy if dz lies elsewhere; then scales. */
     if (act != DD_ACT_NONE)
-        k->affine_backward(to, dz->stride, 0, NULL, NULL, from, dy->stride, v->data + at->at * v->stride,
-                           v->stride, NULL, NULL, NULL, at->pixels, c, act);
-    else if (to != from)
-        k->affine(to, dz->stride, from, dy->stride, NULL, NULL, at->pixels, c, DD_ACT_NONE);
+        k->affine_backward((struct dd_grad_out){ to.at, to.stride, 0 }, NULL, from, dd_map_in(v, at->at),
+                           &(struct dd_affine_terms){ .act = act }, at->pixels, c);
+    else if (to.at != from.at)
+        k->affine(to, from, NULL, at->pixels, c);
     if (scale != 1)
-        k->post(to, dz->stride, to, dz->stride, NULL, NULL, 0, scale, at->pixels, c);
+        k->post(to, dd_map_in(dz, at->at), &(struct dd_post_terms){ .scale = scale }, at->pixels, c);
 }
 
 void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz,
@@ -102,14 +107,15 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
 
     DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(dy, task);
-        const float *z = dz->data + k.at * dz->stride;
+        struct dd_in z = dd_map_in(dz, k.at);
         store_chunk(ctx->k, &k, dz, dy, v, scale, act);
         if (dadd)
-            ctx->k->sums(ctx->scratch + task * c, z, dz->stride, k.pixels, c);
+            ctx->k->sums(ctx->scratch + task * c, z, k.pixels, c);
         if (dresidual) {
-            float *r = dresidual->data + k.at * dresidual->stride;
-            ctx->k->post(r, dresidual->stride, z, dz->stride, NULL, residual_add ? r : NULL,
-                         dresidual->stride, 1, k.pixels, c);
+            struct dd_out r = dd_map_out(dresidual, k.at);
+            const struct dd_post_terms sum = { .residual = dd_in(residual_add ? r.at : NULL, r.stride),
+                                               .scale = 1 };
+            ctx->k->post(r, z, &sum, k.pixels, c);
         }
     }
 

@@ -17,33 +17,27 @@ size_t dd_resample_scratch(int n, int h, int w, int c)
     return sizeof(float) * (size_t)n * (size_t)h * (size_t)w * (size_t)c;
 }
 
-/* Rows of pixels, `stride` floats apart. */
-struct rows {
-    const float *data;
-    size_t stride;
-};
-
 /* Returns rows first .. first + count - 1 of all images' rows, after pre. */
-static struct rows load(const struct dd_context *ctx, const struct dd_map *x, const struct dd_pre *pre,
-                        size_t first, size_t count)
+static struct dd_in load(const struct dd_context *ctx, const struct dd_map *x, const struct dd_pre *pre,
+                         size_t first, size_t count)
 {
-    size_t w = (size_t)x->w, c = (size_t)x->c, image = first / (size_t)x->h;
-    const float *data = x->data + first * w * x->stride;
+    size_t w = (size_t)x->w, c = (size_t)x->c;
+    struct dd_in rows = dd_map_in(x, first * w);
     if (!pre)
-        return (struct rows){ data, x->stride };
+        return rows;
 
     float *y = ctx->scratch + first * w * c;
-    ctx->k->affine(y, c, data, x->stride, pre->scale ? pre->scale + image * c : NULL,
-                   pre->scale ? pre->shift + image * c : NULL, count * w, c, pre->act);
-    return (struct rows){ y, c };
+    struct dd_affine_terms terms = dd_pre_terms(pre, first / (size_t)x->h, c);
+    ctx->k->affine(dd_out(y, c), rows, &terms, count * w, c);
+    return dd_in(y, c);
 }
 
 void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                             const struct dd_pre *pre)
 {
     DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h) {
-        struct rows r = load(ctx, x, pre, row, 1);
-        ctx->k->upsample(y->data + row * 2 * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 1,
+        struct dd_in r = load(ctx, x, pre, row, 1);
+        ctx->k->upsample(y->data + row * 2 * (size_t)y->w * y->stride, y->stride, r.at, r.stride, 1,
                          (size_t)x->w, (size_t)x->c);
     }
 }
@@ -68,9 +62,9 @@ void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map 
                               const struct dd_pre *pre)
 {
     DD_TASKS(ctx->worker, row, (size_t)y->n * (size_t)y->h) {
-        struct rows r = load(ctx, x, pre, pair(y, x, row), 2);
-        ctx->k->avgpool(y->data + row * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 2,
-                        (size_t)x->w, (size_t)x->c);
+        struct dd_in r = load(ctx, x, pre, pair(y, x, row), 2);
+        ctx->k->avgpool(y->data + row * (size_t)y->w * y->stride, y->stride, r.at, r.stride, 2, (size_t)x->w,
+                        (size_t)x->c);
     }
 }
 
@@ -117,18 +111,16 @@ void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map 
     size_t c = (size_t)x->c;
 
     DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h) {
-        const float *from = x->data + row * (size_t)x->w * x->stride;
-        float *to = y->data + row * (size_t)x->w * y->stride;
-        const float *scale = pre && pre->scale ? pre->scale + row / (size_t)x->h * c : NULL;
+        struct dd_in from = dd_map_in(x, row * (size_t)x->w);
+        struct dd_out to = dd_map_out(y, row * (size_t)x->w);
+        struct dd_affine_terms terms = dd_pre_terms(pre, row / (size_t)x->h, c);
 
         if (a == 1 && b == 0)
-            ctx->k->affine(to, y->stride, from, x->stride, scale,
-                           scale ? pre->shift + row / (size_t)x->h * c : NULL, (size_t)x->w, c,
-                           pre ? pre->act : DD_ACT_NONE);
+            ctx->k->affine(to, from, &terms, (size_t)x->w, c);
         else
             for (size_t i = 0; i < (size_t)x->w; i++)
                 for (size_t j = 0; j < c; j++)
-                    to[i * y->stride + j] = a * from[i * x->stride + j] + b;
+                    to.at[i * to.stride + j] = a * from.at[i * from.stride + j] + b;
     }
 }
 
@@ -138,13 +130,14 @@ void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map
     size_t w = (size_t)dx->w, c = (size_t)dx->c;
 
     DD_TASKS(ctx->worker, row, (size_t)dx->n * (size_t)dx->h) {
-        const float *from = dy->data + row * w * dy->stride;
-        float *to = dx->data + row * w * dx->stride;
+        struct dd_in from = dd_map_in(dy, row * w);
+        struct dd_out to = dd_map_out(dx, row * w);
+        struct dd_post_terms terms = { .residual = dd_in(add ? to.at : NULL, to.stride), .scale = a };
         if (a == 1 || !add)
-            ctx->k->post(to, dx->stride, from, dy->stride, NULL, add ? to : NULL, dx->stride, a, w, c);
+            ctx->k->post(to, from, &terms, w, c);
         else
             for (size_t i = 0; i < w; i++)
                 for (size_t j = 0; j < c; j++)
-                    to[i * dx->stride + j] += a * from[i * dy->stride + j];
+                    to.at[i * to.stride + j] += a * from.at[i * from.stride + j];
     }
 }

@@ -33,6 +33,17 @@ static inline float *plane_at(const struct plane *p, size_t pixel, size_t channe
     return p->at + pixel * p->stride + channel;
 }
 
+/* Return p for a kernel to read or to write. */
+static inline struct dd_in plane_in(const struct plane *p)
+{
+    return dd_in(p->at, p->stride);
+}
+
+static inline struct dd_out plane_out(const struct plane *p)
+{
+    return dd_out(p->at, p->stride);
+}
+
 double random_value(void);    /* uniform in [-1, 1], the same sequence in every run */
 size_t random_size(size_t n); /* uniform in 0 .. n - 1 */
 

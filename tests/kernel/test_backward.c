@@ -35,9 +35,12 @@ struct affine_case {
 static void affine_call(const struct dd_kernels *k, const struct affine_case *t, const struct plane *dx,
                         const struct plane *du, size_t first, float *sum, float *product)
 {
-    k->affine_backward(dx->at + first, dx->stride, t->add, t->sums ? sum : NULL, product, du->at + first,
-                       du->stride, t->x.at + first, t->x.stride, t->scaled ? t->scale.at + first : NULL,
-                       t->shift.at + first, t->pivot.at + first, t->x.pixels, t->channels - first, t->act);
+    const struct dd_affine_sums sums = { sum, product, t->pivot.at + first };
+    const struct dd_affine_terms terms = { t->scaled ? t->scale.at + first : NULL, t->shift.at + first,
+                                           t->act };
+    k->affine_backward((struct dd_grad_out){ dx->at + first, dx->stride, t->add }, t->sums ? &sums : NULL,
+                       dd_in(du->at + first, du->stride), dd_in(t->x.at + first, t->x.stride), &terms,
+                       t->x.pixels, t->channels - first);
 }
 
 /* Returns g of one element, from the reference without a scale behind it. The exact z is rounded to
@@ -45,7 +48,8 @@ static void affine_call(const struct dd_kernels *k, const struct affine_case *t,
 static double slope_ref(const struct dd_kernels *ref, float du, double z, enum dd_act act)
 {
     float in = (float)z, g;
-    ref->affine_backward(&g, 1, 0, NULL, NULL, &du, 1, &in, 1, NULL, NULL, NULL, 1, 1, act);
+    ref->affine_backward((struct dd_grad_out){ &g, 1, 0 }, NULL, dd_in(&du, 1), dd_in(&in, 1),
+                         &(struct dd_affine_terms){ .act = act }, 1, 1);
     return g;
 }
 
@@ -143,8 +147,11 @@ TEST(kernel_slopes, over_the_whole_range)
                 x.at[i] = (float)((i - N / 2) * 0.0093 + 0.001 * random_value());
                 one.at[i] = 1;
             }
-            k.affine_backward(y.at, N, 0, NULL, NULL, one.at, N, x.at, N, NULL, NULL, NULL, 1, N, act);
-            ref.affine_backward(want.at, N, 0, NULL, NULL, one.at, N, x.at, N, NULL, NULL, NULL, 1, N, act);
+            const struct dd_affine_terms terms = { .act = act };
+            k.affine_backward((struct dd_grad_out){ y.at, N, 0 }, NULL, plane_in(&one), plane_in(&x), &terms,
+                              1, N);
+            ref.affine_backward((struct dd_grad_out){ want.at, N, 0 }, NULL, plane_in(&one), plane_in(&x),
+                                &terms, 1, N);
             for (size_t i = 0; i < N; i++)
                 near(&k, "slope", &y, 0, i, want.at[i], slope_bound(act, 1, want.at[i], 0));
         }
@@ -159,8 +166,8 @@ void check_affine_add(const struct dd_kernels *k, const struct dd_kernels *ref)
         struct plane before = plane_copy(2, &y), want = plane_copy(3, &y), scale = vector(4, c),
                      shift = vector(5, c);
 
-        k->affine_add(y.at, y.stride, x.at, x.stride, scale.at, shift.at, PIXELS, c);
-        ref->affine_add(want.at, want.stride, x.at, x.stride, scale.at, shift.at, PIXELS, c);
+        k->affine_add(plane_out(&y), plane_in(&x), scale.at, shift.at, PIXELS, c);
+        ref->affine_add(plane_out(&want), plane_in(&x), scale.at, shift.at, PIXELS, c);
         plane_check(&y, "affine_add");
 
         for (size_t p = 0; p < PIXELS; p++)
@@ -172,8 +179,8 @@ void check_affine_add(const struct dd_kernels *k, const struct dd_kernels *ref)
 
         if (!c)
             continue;
-        k->affine_add(before.at + 1, before.stride, x.at + 1, x.stride, scale.at + 1, shift.at + 1, PIXELS,
-                      c - 1);
+        k->affine_add(dd_out(before.at + 1, before.stride), dd_in(x.at + 1, x.stride), scale.at + 1,
+                      shift.at + 1, PIXELS, c - 1);
         struct plane moved = shifted(&before), all = shifted(&y);
         same(k, "affine_add", &moved, &all);
     }
@@ -186,8 +193,8 @@ void check_sums(const struct dd_kernels *k, const struct dd_kernels *ref)
         struct plane x = plane(0, n, c, c + i % 4, i % 2 ? SPECIAL : ORDINARY), sum = vector(1, c),
                      want = vector(2, c), moved = vector(3, c);
 
-        k->sums(sum.at, x.at, x.stride, n, c);
-        ref->sums(want.at, x.at, x.stride, n, c);
+        k->sums(sum.at, plane_in(&x), n, c);
+        ref->sums(want.at, plane_in(&x), n, c);
         plane_check(&sum, "sums");
 
         for (size_t j = 0; j < c; j++) {
@@ -199,7 +206,7 @@ void check_sums(const struct dd_kernels *k, const struct dd_kernels *ref)
 
         if (!c)
             continue;
-        k->sums(moved.at + 1, x.at + 1, x.stride, n, c - 1);
+        k->sums(moved.at + 1, dd_in(x.at + 1, x.stride), n, c - 1);
         struct plane part = shifted(&moved), all = shifted(&sum);
         same(k, "sums", &part, &all);
     }

@@ -10,7 +10,7 @@ struct product {
     size_t taps, depth, m, n;
     int load;
     enum values values;
-    const struct dd_gemm_post *post;
+    const struct dd_post_terms *post;
 };
 
 /* Computes want [m, n] by fmaf, compares it with the sum in double, and sets error [m, n] to the bound
@@ -37,9 +37,10 @@ static void expected(const struct dd_kernels *k, struct plane *want, struct plan
             if (t->post) {
                 sum += t->post->bias[j];
                 size += fabs(t->post->bias[j]);
-                if (t->post->residual) {
-                    sum += t->post->residual[i * t->post->residual_stride + j];
-                    size += fabs(t->post->residual[i * t->post->residual_stride + j]);
+                if (t->post->residual.at) {
+                    float residual = t->post->residual.at[i * t->post->residual.stride + j];
+                    sum += residual;
+                    size += fabs(residual);
                 }
                 *plane_at(want, i, j) = sum * t->post->scale;
             }
@@ -57,7 +58,7 @@ static void gemm_case(const struct dd_kernels *k, struct product t, int posted)
     struct plane c = plane(2, t.m, t.n, t.n + gap, ORDINARY), want = plane_copy(3, &c),
                  error = plane_copy(4, &c);
     struct plane bias = vector(5, t.n), residual = plane(6, t.m, t.n, t.n + gap, t.values);
-    struct dd_gemm_post post = { bias.at, t.load ? NULL : residual.at, residual.stride, 0.7f };
+    struct dd_post_terms post = { bias.at, dd_in(t.load ? NULL : residual.at, residual.stride), 0.7f };
     t.post = posted ? &post : NULL;
 
     /* Row i of tap k stands at k * mr + i, for tiles of mr rows. */

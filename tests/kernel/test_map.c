@@ -25,9 +25,10 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
     struct plane want = plane(2, PIXELS, channels, channels, ORDINARY);
     struct plane scale = vector(3, channels), shift = vector(4, channels);
     const float *s = scaled ? scale.at : NULL, *b = scaled ? shift.at : NULL;
+    const struct dd_affine_terms terms = { s, b, act }, later = { s ? s + 1 : NULL, b ? b + 1 : NULL, act };
 
-    ref->affine(want.at, want.stride, x.at, x.stride, s, b, PIXELS, channels, act);
-    k->affine(y.at, y.stride, x.at, x.stride, s, b, PIXELS, channels, act);
+    ref->affine(plane_out(&want), plane_in(&x), &terms, PIXELS, channels);
+    k->affine(plane_out(&y), plane_in(&x), &terms, PIXELS, channels);
     plane_check(&y, "affine");
 
     for (size_t p = 0; p < PIXELS; p++)
@@ -41,8 +42,7 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
 
     /* The kernel also runs in place, one lane further. */
     struct plane moved = plane_copy(5, &x), in = shifted(&moved), out = shifted(&y);
-    k->affine(in.at, in.stride, in.at, in.stride, s ? s + 1 : NULL, b ? b + 1 : NULL, PIXELS, in.channels,
-              act);
+    k->affine(plane_out(&in), plane_in(&in), &later, PIXELS, in.channels);
     same(k, "affine", &in, &out);
 }
 
@@ -53,8 +53,10 @@ static void act_case(const struct dd_kernels *k, const struct dd_kernels *ref, e
     struct plane x = vector(0, N), y = vector(1, N), want = vector(2, N);
     for (int i = 0; i < N; i++)
         x.at[i] = (float)((i - N / 2) * 0.0093 + 0.001 * random_value());
-    k->affine(y.at, 1, x.at, 1, NULL, NULL, N, 1, act);
-    ref->affine(want.at, 1, x.at, 1, NULL, NULL, N, 1, act);
+
+    const struct dd_affine_terms terms = { .act = act };
+    k->affine(dd_out(y.at, 1), dd_in(x.at, 1), &terms, N, 1);
+    ref->affine(dd_out(want.at, 1), dd_in(x.at, 1), &terms, N, 1);
     for (size_t i = 0; i < N; i++)
         near(k, "activation", &y, 0, i, want.at[i], act_bound(act, want.at[i], 0));
 }
@@ -80,8 +82,9 @@ static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
     struct plane want = plane(3, PIXELS, channels, channels, ORDINARY);
     const float *b = biased ? vector(4, channels).at : NULL, *res = added ? r.at : NULL, scale = 0.7f;
 
-    ref->post(want.at, want.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels);
-    k->post(y.at, y.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels);
+    const struct dd_post_terms terms = { b, dd_in(res, r.stride), scale };
+    ref->post(plane_out(&want), plane_in(&x), &terms, PIXELS, channels);
+    k->post(plane_out(&y), plane_in(&x), &terms, PIXELS, channels);
     plane_check(&y, "post");
 
     for (size_t p = 0; p < PIXELS; p++)
@@ -97,8 +100,8 @@ static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
 
     /* The kernel also writes over the residual, one lane further. */
     struct plane in = shifted(&x), onto = shifted(&r), out = shifted(&y);
-    k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS,
-            in.channels);
+    const struct dd_post_terms later = { b ? b + 1 : NULL, plane_in(&onto), scale };
+    k->post(plane_out(&onto), plane_in(&in), &later, PIXELS, in.channels);
     same(k, "post", &onto, &out);
 }
 
@@ -120,8 +123,8 @@ static void moments_case(const struct dd_kernels *k, const struct dd_kernels *re
     struct plane sum = vector(2, channels), square = vector(3, channels), s = vector(4, channels),
                  q = vector(5, channels);
 
-    ref->moments(s.at, q.at, x.at, x.stride, pivot.at, pixels, channels);
-    k->moments(sum.at, square.at, x.at, x.stride, pivot.at, pixels, channels);
+    ref->moments(s.at, q.at, plane_in(&x), pivot.at, pixels, channels);
+    k->moments(sum.at, square.at, plane_in(&x), pivot.at, pixels, channels);
     plane_check(&sum, "moments");
     plane_check(&square, "moments");
 
@@ -137,7 +140,7 @@ static void moments_case(const struct dd_kernels *k, const struct dd_kernels *re
         return;
 
     struct plane sums = shifted(&sum), squares = shifted(&square);
-    k->moments(s.at, q.at, x.at + 1, x.stride, pivot.at + 1, pixels, channels - 1);
+    k->moments(s.at, q.at, dd_in(x.at + 1, x.stride), pivot.at + 1, pixels, channels - 1);
     same(k, "moments, sum", &s, &sums);
     same(k, "moments, square", &q, &squares);
 }

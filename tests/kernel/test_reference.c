@@ -31,7 +31,8 @@ TEST(kernel_reference, activations)
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         float y;
-        k.affine(&y, 1, &known[i].x, 1, NULL, NULL, 1, 1, known[i].act);
+        k.affine(dd_out(&y, 1), dd_in(&known[i].x, 1), &(struct dd_affine_terms){ .act = known[i].act }, 1,
+                 1);
         CHECK(y == known[i].y || fabs(y - known[i].y) <= U * fabs(known[i].y));
     }
 }
@@ -43,14 +44,14 @@ TEST(kernel_reference, sums)
     float y[4], s, q;
     struct dd_kernels k;
     dd_kernels_init(&k, 0);
-    k.moments(&s, &q, x, 1, pivot, 4, 1);
+    k.moments(&s, &q, dd_in(x, 1), pivot, 4, 1);
     CHECK(s == 3 && q == 11);
     k.rms(y, 2, side, 2, gain, half, side, gain, 2, 1, 2, DD_ACT_NONE);
     NEAR(y[0], 3.0 / 5 * 1.5 + 3 + 1);
     NEAR(y[1], 4.0 / 5 * 2 * 2 + 4 + 2);
     k.avgpool(y, 1, x, 1, 2, 2, 1);
     CHECK(y[0] == 2.75f);
-    k.post(y, 1, x, 1, pivot, side, 1, 0.25f, 2, 1);
+    k.post(dd_out(y, 1), dd_in(x, 1), &(struct dd_post_terms){ pivot, dd_in(side, 1), 0.25f }, 2, 1);
     CHECK(y[0] == 1.5f && y[1] == 2);
 }
 
@@ -73,7 +74,7 @@ TEST(kernel_reference, gemm)
     struct dd_kernels k;
     const float *rows[DD_GEMM_MR_MAX] = { NULL };
     float a[2][2] = { { 1, 2 }, { 3, 4 } }, b[2 * 64] = { 0 }, c[4] = { 0 }, bias[] = { 1, -1 };
-    struct dd_gemm_post post = { bias, NULL, 0, 2 };
+    struct dd_post_terms post = { .bias = bias, .scale = 2 };
     dd_kernels_init(&k, 0);
     rows[0] = a[0], rows[1] = a[1];
     b[0] = 5, b[1] = -6, b[k.gemm_nr] = 7, b[k.gemm_nr + 1] = 8;

@@ -99,9 +99,11 @@ TEST(dropout, backward_has_the_mask_of_forward)
         shift[i] = cosf(3 * (float)i);
     }
 
-    for (size_t i = 0; i < IMAGES; i++)
-        k.affine(u + i * ELEMENTS, CHANNELS, x + i * ELEMENTS, CHANNELS, scale + i * CHANNELS,
-                 shift + i * CHANNELS, SIDE * SIDE, CHANNELS, DD_ACT_SILU);
+    for (size_t i = 0; i < IMAGES; i++) {
+        const struct dd_affine_terms terms = { scale + i * CHANNELS, shift + i * CHANNELS, DD_ACT_SILU };
+        k.affine(dd_out(u + i * ELEMENTS, CHANNELS), dd_in(x + i * ELEMENTS, CHANNELS), &terms, SIDE * SIDE,
+                 CHANNELS);
+    }
 
     /* The output is a slice of pixels of `wide` floats, two floats from their start. */
     struct dd_map mx = dense(x, IMAGES), my = { y + 2, IMAGES, SIDE, SIDE, CHANNELS, wide };
