@@ -69,13 +69,16 @@ static void job_close(struct job *j)
 static int measure(struct job *j, ddpm_error *err)
 {
     const struct dataset *a = &j->data[0].set, *b = &j->data[1].set;
-    int class = (int)j->s->class;
     struct progress p;
+    struct set_features of = { .net = j->net, .class = (int)j->s->class, .progress = &p };
 
     progress_begin(&p, &j->s->common, "images", (double)(a->count + b->count));
-    int code = set_features(&j->point[0], a, j->net, class, &p, 0, err);
+    of.data = a;
+    int code = set_features(&j->point[0], &of, err);
+    of.data = b;
+    of.done = a->count;
     if (!code)
-        code = set_features(&j->point[1], b, j->net, class, &p, a->count, err);
+        code = set_features(&j->point[1], &of, err);
     progress_clear(&p);
     if (code || interrupted)
         return code;

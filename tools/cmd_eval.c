@@ -127,13 +127,19 @@ static int resume(struct job *j, ddpm_error *err)
 static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    struct memory_limit l = { .bytes = s->memory, .name = "--memory-limit" };
+    struct memory_limit l = {
+        .bytes = s->memory,
+        .name = "--memory-limit",
+        .model = j->model,
+        .command = &command_eval,
+        .common = &s->common,
+    };
 
     *batch = s->batch ? (int)s->batch : BATCH;
     if ((size_t)*batch > j->data.set.count)
         *batch = (int)j->data.set.count;
     memory_limit_find(&l, "");
-    return memory_limit_batch(batch, s->batch > 0, &l, j->model, &command_eval, &s->common, err);
+    return memory_limit_batch(batch, s->batch > 0, &l, err);
 }
 
 static int open_data(struct job *j, const char *path, ddpm_error *err)
@@ -151,17 +157,20 @@ static int open_data(struct job *j, const char *path, ddpm_error *err)
 static int open_evaluation(struct job *j, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    struct evaluation_options o = { .steps = s->steps ? s->steps : "all",
-                                    .spacing = s->spacing,
-                                    .variance = s->variance ? s->variance : "auto",
-                                    .clip = clip_of(s, j->about),
-                                    .seed = s->seed,
-                                    .class = (int)s->class };
+    struct evaluation_options o = {
+        .model = j->model,
+        .data = &j->data.set,
+        .command = &command_eval,
+        .common = &s->common,
+        .steps = s->steps ? s->steps : "all",
+        .spacing = s->spacing,
+        .variance = s->variance ? s->variance : "auto",
+        .clip = clip_of(s, j->about),
+        .seed = s->seed,
+        .class = (int)s->class,
+    };
     int code = pick_batch(j, &o.batch, err);
-
-    if (!code)
-        code = evaluation_open(&j->e, j->model, &j->data.set, &o, &command_eval, &s->common, err);
-    return code;
+    return code ? code : evaluation_open(&j->e, &o, err);
 }
 
 static int job_open(struct job *j, const char *path, ddpm_error *err)

@@ -105,7 +105,6 @@ static int help(const char *name)
 /* Reads the options of a command and runs it.  Returns the exit code. */
 static int run_command(const struct command *c, int argc, char **argv)
 {
-    char **argument;
     int arguments, status;
     ddpm_error err;
     void *settings = malloc(c->size);
@@ -115,14 +114,14 @@ static int run_command(const struct command *c, int argc, char **argv)
     }
 
     memcpy(settings, c->defaults, c->size);
-    if (options_parse(c, settings, argc, argv, &argument, &arguments, &err))
+    if (options_parse(c, settings, argc, argv, &arguments, &err))
         status = complain(c, &err);
     else if (((struct common *)settings)->help)
         status = help(c->name);
     else {
         if (((struct common *)settings)->background)
             background_begin();
-        status = c->run(settings, argument, arguments);
+        status = c->run(settings, argv, arguments);
     }
     free(settings);
     return status;

@@ -40,7 +40,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const int shape[3] = { 8, 8, 1 };
     const uint8_t *part;
     struct training_plan p;
     struct option_texts config = { .count = 0 }, set = { .count = 0 };
@@ -56,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         config.text[config.count++] = scratch_path("config.json");
 
     /* The length of the settings chooses the preset. */
-    int code = training_plan_read(&p, training_presets()[n % 3], NULL, &config, &set, shape, &err);
+    const struct training_plan_sources from = { training_presets()[n % 3], NULL, &config, &set, { 8, 8, 1 } };
+    int code = training_plan_read(&p, &from, &err);
     refused(code, &err);
 
     if (!code) {

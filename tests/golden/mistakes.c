@@ -133,14 +133,13 @@ static ddpm_model *convert(const struct golden *g, const char *first, const char
 
     const struct command *c = &command_convert;
     void *settings = malloc(c->size);
-    char **argument;
     int arguments;
     ddpm_error err = { 0, "" };
     ddpm_model *m = NULL;
 
     memcpy(settings, c->defaults, c->size);
-    if (options_parse(c, settings, argc, argv, &argument, &arguments, &err) ||
-        c->run(settings, argument, arguments) || ddpm_model_open(&m, output, &err))
+    if (options_parse(c, settings, argc, argv, &arguments, &err) || c->run(settings, argv, arguments) ||
+        ddpm_model_open(&m, output, &err))
         check_fail(__FILE__, __LINE__, "%s: %s", text_of(g, "name"), err.text);
 
     free(settings);

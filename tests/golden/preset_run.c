@@ -34,7 +34,8 @@ static ddpm_trainer *begin(int count, ddpm_error *err)
 
     for (int i = 0; i < set.count; i++)
         set.text[i] = texts[i];
-    if (training_plan_read(&plan, "cifar10", NULL, &none, &set, (const int[]){ SIDE, SIDE, 3 }, err))
+    const struct training_plan_sources from = { "cifar10", NULL, &none, &set, { SIDE, SIDE, 3 } };
+    if (training_plan_read(&plan, &from, err))
         return NULL;
 
     char *json = training_plan_model(&plan, "", "", NULL);

@@ -29,7 +29,7 @@ TEST(golden, ssim)
             c = (int)reference_number(it, "c");
         double found = NAN, rmse = quality_rmse(a, b, (size_t)n), expected = reference_number(it, "rmse");
 
-        CHECK(!quality_ssim(&found, a, b, 1, h, w, c, NULL));
+        CHECK(!quality_ssim(&found, a, b, &(struct quality_shape){ 1, h, w, c }, NULL));
         CHECK_NEAR(found, reference_number(it, "ssim"), 2e-11);
         CHECK_NEAR(rmse, expected, 1e-12 * expected);
 
@@ -53,9 +53,9 @@ TEST(unit, ssim_of_sets)
     double first, second = NAN, both, small;
     for (int i = 0; i < 242; i++)
         a[i] = (unsigned char)(i * 37), b[i] = (unsigned char)(i < 121 ? i * 37 + i % 3 : i * 91);
-    CHECK(!quality_ssim(&first, a, b, 1, 11, 11, 1, NULL) &&
-          !quality_ssim(&second, a + 121, b + 121, 1, 11, 11, 1, NULL));
-    CHECK(!quality_ssim(&both, a, b, 2, 11, 11, 1, NULL) && !quality_ssim(&small, a, b, 1, 10, 12, 1, NULL));
+    const struct quality_shape one = { 1, 11, 11, 1 }, two = { 2, 11, 11, 1 }, low = { 1, 10, 12, 1 };
+    CHECK(!quality_ssim(&first, a, b, &one, NULL) && !quality_ssim(&second, a + 121, b + 121, &one, NULL));
+    CHECK(!quality_ssim(&both, a, b, &two, NULL) && !quality_ssim(&small, a, b, &low, NULL));
     CHECK_NEAR(both, (first + second) / 2, 1e-15);
     CHECK(first > second && isnan(small));
 }

@@ -7,7 +7,7 @@
 /* Returns the exit code of a command that is given words, which end with NULL. */
 static int command(const struct command *c, const char *const *words)
 {
-    char *argv[16], **argument;
+    char *argv[16];
     int argc = 0, arguments;
     ddpm_error err;
     void *settings = malloc(c->size);
@@ -21,9 +21,9 @@ static int command(const struct command *c, const char *const *words)
         return -1;
 
     memcpy(settings, c->defaults, c->size);
-    int code = options_parse(c, settings, argc, argv, &argument, &arguments, &err);
+    int code = options_parse(c, settings, argc, argv, &arguments, &err);
     if (!code)
-        code = c->run(settings, argument, arguments);
+        code = c->run(settings, argv, arguments);
 
     free(settings);
     return code;

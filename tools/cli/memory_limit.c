@@ -26,16 +26,15 @@ void memory_limit_find(struct memory_limit *l, const char *sysroot)
 
 /* Makes *batch smaller until the process fits.  asked: the user chose the batch.  DDPM_ENOMEM: one image
    does not fit, or the batch that was asked for does not. */
-static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m,
-                     const struct common *c, ddpm_error *err)
+static int fit_batch(int *batch, bool asked, const struct memory_limit *l, ddpm_error *err)
 {
-    const ddpm_about *a = ddpm_model_about(m);
+    const ddpm_about *a = ddpm_model_about(l->model);
     double d = (double)a->height * a->width * a->channels;
     ddpm_net *net;
     if (!(l->bytes > 0))
         return DDPM_OK;
 
-    int code = model_net(&net, m, c, 1, err);
+    int code = model_net(&net, l->model, l->common, 1, err);
     if (code)
         return code;
 
@@ -60,12 +59,11 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
     return DDPM_OK;
 }
 
-int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m,
-                       const struct command *command, const struct common *c, ddpm_error *err)
+int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, ddpm_error *err)
 {
-    int wanted = *batch, code = fit_batch(batch, asked, l, m, c, err);
+    int wanted = *batch, code = fit_batch(batch, asked, l, err);
     if (!code && *batch < wanted)
-        remark(command, c, "%d images at a time, not %d: %s is %.0f MB", *batch, wanted, l->name,
+        remark(l->command, l->common, "%d images at a time, not %d: %s is %.0f MB", *batch, wanted, l->name,
                l->bytes / 1e6);
     return code;
 }

@@ -9,6 +9,10 @@ struct memory_limit {
     const char *name; /* name of the limit, for messages */
     int images;       /* images kept until the end, beside those of the batch */
     int frames;       /* frames kept for each image */
+
+    const ddpm_model *model; /* the network that the images go through */
+    const struct command *command;
+    const struct common *common;
 };
 
 /* Fills bytes and name from the cgroup, if bytes is 0.  sysroot: "", or in tests a folder that holds /proc
@@ -16,6 +20,5 @@ struct memory_limit {
 void memory_limit_find(struct memory_limit *l, const char *sysroot);
 /* Makes *batch smaller until the process fits, and tells the user.  DDPM_ENOMEM: one image does not fit,
    or `asked`, the user chose this batch, and it does not fit. */
-int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m,
-                       const struct command *command, const struct common *c, ddpm_error *err);
+int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, ddpm_error *err);
 #endif

@@ -198,8 +198,8 @@ static int choose_memory(struct common *c, ddpm_error *err)
     return DDPM_OK;
 }
 
-int options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument,
-                  int *arguments, ddpm_error *err)
+int options_parse(const struct command *c, void *settings, int argc, char **argv, int *arguments,
+                  ddpm_error *err)
 {
     struct reading r = { .command = c, .settings = settings, .argc = argc, .argv = argv };
     int n = 0, ended = 0;
@@ -222,10 +222,7 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
             return code;
     }
 
-    /* The positional arguments now stand at the front of argv. */
-    *argument = argv;
     *arguments = n;
-
     if (((const struct common *)settings)->help)
         return DDPM_OK;
 

@@ -74,10 +74,10 @@ extern const struct command command_sample, command_merge, command_convert, comm
     command_tune, command_bench;
 extern const char exit_codes[]; /* the paragraph about exit codes in --help */
 
-/* Fills settings from argv [argc], the words behind the command's name.  *argument [*arguments] are the
-   positional ones, at the front of argv, which is reordered. */
-int options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument,
-                  int *arguments, ddpm_error *err);
+/* Fills settings from argv [argc], the words behind the command's name.  The positional ones, *arguments of
+   them, are moved to the front of argv. */
+int options_parse(const struct command *c, void *settings, int argc, char **argv, int *arguments,
+                  ddpm_error *err);
 /* Puts the value of an option, given as text, into its field of settings.  DDPM_EUSAGE: the message tells
    what is expected. */
 int option_set(const struct option *o, void *settings, const char *text, ddpm_error *err);

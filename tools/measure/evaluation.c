@@ -28,12 +28,11 @@ static int open_bound(struct evaluation *e, const struct evaluation_options *giv
     return ddpm_bound_create(&e->bound, e->chain, &o, e->d, e->batch, e->warning, err);
 }
 
-static int open_all(struct evaluation *e, const ddpm_model *m, const struct evaluation_options *o,
-                    ddpm_error *err)
+static int open_all(struct evaluation *e, const struct evaluation_options *o, ddpm_error *err)
 {
     int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->spacing, err);
     if (!code)
-        code = model_net(&e->net, m, e->common, e->batch, err);
+        code = model_net(&e->net, o->model, e->common, e->batch, err);
     if (!code)
         code = open_bound(e, o, err);
     if (!code)
@@ -49,19 +48,19 @@ static int open_all(struct evaluation *e, const ddpm_model *m, const struct eval
     return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
 }
 
-int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data,
-                    const struct evaluation_options *o, const struct command *command,
-                    const struct common *common, ddpm_error *err)
+int evaluation_open(struct evaluation *e, const struct evaluation_options *o, ddpm_error *err)
 {
-    *e = (struct evaluation){ .command = command,
-                              .common = common,
-                              .about = ddpm_model_about(m),
-                              .data = data,
-                              .class = o->class };
+    *e = (struct evaluation){
+        .command = o->command,
+        .common = o->common,
+        .about = ddpm_model_about(o->model),
+        .data = o->data,
+        .class = o->class,
+    };
     e->d = (size_t)e->about->height * (size_t)e->about->width * (size_t)e->about->channels;
     e->batch = o->batch ? o->batch : BATCH;
-    e->batch = (size_t)e->batch < data->count ? e->batch : (int)data->count;
-    int code = open_all(e, m, o, err);
+    e->batch = (size_t)e->batch < o->data->count ? e->batch : (int)o->data->count;
+    int code = open_all(e, o, err);
     if (code)
         evaluation_close(e);
     return code;

@@ -7,7 +7,12 @@
 #include "image/dataset.h"
 #include "measure/eval_sums.h"
 
+/* What is measured, and how.  All of it must outlive the evaluation, but for the texts. */
 struct evaluation_options {
+    const ddpm_model *model;
+    const struct dataset *data;
+    const struct command *command;
+    const struct common *common;
     const char *steps, *spacing, *variance; /* texts of the options, see command-line.md */
     double clip;                            /* bound of |x0|, see ddpm_about */
     uint64_t seed;
@@ -36,10 +41,8 @@ struct evaluation {
     const char *what;  /* text of the progress bar, or NULL; set by the caller */
 };
 
-/* Opens chain, network and sums, so that only reading the data can fail later.  The data must outlive e. */
-int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data,
-                    const struct evaluation_options *o, const struct command *command,
-                    const struct common *common, ddpm_error *err);
+/* Opens chain, network and sums, so that only reading the data can fail later. */
+int evaluation_open(struct evaluation *e, const struct evaluation_options *o, ddpm_error *err);
 /* Returns the CRC-32 of n values as bytes: an image's EVAL_SUMS_CHECK, or a list of steps as one number. */
 uint32_t evaluation_check(const double *x, size_t n);
 /* Saves the sums so far. */

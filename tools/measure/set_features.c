@@ -6,11 +6,9 @@
 #include "base/error.h"
 #include "cli/interrupt.h"
 
-/* A data set, the network that its images go through, and room for a batch. */
+/* What is looked at, and room for a batch. */
 struct look {
-    const struct dataset *data;
-    ddpm_net *net;
-    int class;        /* one class for all images; negative: each has its class in the data */
+    const struct set_features *of;
     size_t d;         /* values of an image */
     double *x;        /* [batch, d] */
     int32_t *classes; /* [batch] */
@@ -24,33 +22,31 @@ double set_features_t(const ddpm_about *a)
 /* Fills point [n, features] for n images, at most a batch, from image `first` on. */
 static int look_at(double *point, const struct look *l, size_t first, int n, ddpm_error *err)
 {
-    const ddpm_about *a = l->data->about;
+    const struct dataset *data = l->of->data;
+    const ddpm_about *a = data->about;
 
     for (int row = 0; row < n; row++) {
         size_t k = first + (size_t)row;
-        int code = dataset_read(l->data, l->x + (size_t)row * l->d, k, err);
+        int code = dataset_read(data, l->x + (size_t)row * l->d, k, err);
         if (code)
             return code;
-        l->classes[row] = l->class >= 0 ? l->class : dataset_class(l->data, k);
+        l->classes[row] = l->of->class >= 0 ? l->of->class : dataset_class(data, k);
     }
 
     int code =
-        ddpm_net_features(l->net, point, l->x, set_features_t(a), a->classes ? l->classes : NULL, n, err);
+        ddpm_net_features(l->of->net, point, l->x, set_features_t(a), a->classes ? l->classes : NULL, n, err);
     if (code)
-        dd_error_context(err, "%s, from image %u on", l->data->path, l->data->index[first]);
+        dd_error_context(err, "%s, from image %u on", data->path, data->index[first]);
     return code;
 }
 
-int set_features(double **point, const struct dataset *data, ddpm_net *net, int class, struct progress *p,
-                 size_t done, ddpm_error *err)
+int set_features(double **point, const struct set_features *of, ddpm_error *err)
 {
-    const ddpm_net_about *of = ddpm_net_describe(net);
+    const ddpm_net_about *net = ddpm_net_describe(of->net);
+    const struct dataset *data = of->data;
     const ddpm_about *a = data->about;
-    size_t features = (size_t)of->features, batch = (size_t)of->batch;
-    struct look l = { .data = data,
-                      .net = net,
-                      .class = class,
-                      .d = (size_t)a->height * (size_t)a->width * (size_t)a->channels };
+    size_t features = (size_t)net->features, batch = (size_t)net->batch;
+    struct look l = { .of = of, .d = (size_t)a->height * (size_t)a->width * (size_t)a->channels };
     int code = DDPM_OK;
 
     l.x = calloc(batch, l.d * sizeof *l.x);
@@ -62,7 +58,7 @@ int set_features(double **point, const struct dataset *data, ddpm_net *net, int 
 
     for (size_t first = 0; first < data->count && !code && !interrupted; first += batch) {
         size_t rest = data->count - first;
-        progress_at(p, (double)(done + first));
+        progress_at(of->progress, (double)(of->done + first));
         code = look_at(*point + first * features, &l, first, (int)(rest < batch ? rest : batch), err);
     }
 

@@ -197,11 +197,19 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
 static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
-    struct memory_limit l = { s->memory, "--memory-limit", s->outdir ? 1 : j->n, (int)s->keep_steps };
+    struct memory_limit l = {
+        .bytes = s->memory,
+        .name = "--memory-limit",
+        .images = s->outdir ? 1 : j->n,
+        .frames = (int)s->keep_steps,
+        .model = j->model,
+        .command = j->command,
+        .common = &s->common,
+    };
     int wanted = s->batch ? (int)s->batch : BATCH;
     *batch = wanted < j->n ? wanted : j->n;
     memory_limit_find(&l, "");
-    return memory_limit_batch(batch, s->batch > 0, &l, j->model, j->command, &s->common, err);
+    return memory_limit_batch(batch, s->batch > 0, &l, err);
 }
 
 /* Locks the folder of images before the model is read, so that a second start is refused at once. */

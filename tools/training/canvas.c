@@ -54,13 +54,13 @@ static void disc(struct canvas *c, double x, double y, double radius, struct col
                 put(c, u, v, color);
 }
 
-void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, double width,
-                 struct color color)
+void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, struct pen pen)
 {
     int n = (int)ceil(FINE * fmax(fabs(x1 - x0), fabs(y1 - y0)));
     for (int i = 0; i <= n; i++) {
         double part = n ? (double)i / n : 0;
-        disc(c, FINE * (x0 + (x1 - x0) * part), FINE * (y0 + (y1 - y0) * part), FINE * width / 2, color);
+        disc(c, FINE * (x0 + (x1 - x0) * part), FINE * (y0 + (y1 - y0) * part), FINE * pen.width / 2,
+             pen.color);
     }
 }
 

@@ -14,6 +14,11 @@ struct color {
     unsigned char red, green, blue;
 };
 
+struct pen {
+    double width;
+    struct color color;
+};
+
 /* The point of a text that is put at x: its left end, its middle or its right end.  The number counts halves
    of its width. */
 enum canvas_align { CANVAS_LEFT, CANVAS_MIDDLE, CANVAS_RIGHT };
@@ -30,9 +35,8 @@ int canvas_create(struct canvas *c, int width, int height, ddpm_error *err);
 void canvas_free(struct canvas *c);
 /* Fills a rectangle. */
 void canvas_box(struct canvas *c, double left, double top, double right, double bottom, struct color color);
-/* Draws a line of the given width with round ends; if both ends are the same, this is a dot. */
-void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, double width,
-                 struct color color);
+/* Draws a line with round ends; if both ends are the same, this is a dot. */
+void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, struct pen pen);
 /* Writes ASCII text, at most 99 letters.  It is aligned at x, and the middle of its height is at y; if
    written upwards, it is aligned at y, and the middle of its height is at x. */
 void canvas_text(struct canvas *c, double x, double y, const char *words, const struct canvas_text *how);

@@ -43,12 +43,13 @@ enum {
 enum { TICKS = 24, MARKED = 60 };
 
 static const double letters = 17, small_letters = 15; /* heights of a capital */
-static const double axis = 1.5, thick = 3, dot = 9;   /* widths of lines, and of a dot */
+static const double thick = 3, dot = 9;               /* widths of a curve, and of a dot on it */
+static const struct pen grid = { 1, { 222, 222, 222 } }, axis = { 1.5, { 30, 30, 30 } };
 
 /* In their right half the curves stay below this part of the height; the legend stands above. */
 static const double below_legend = 0.76;
-static const struct color black = { 30, 30, 30 }, grid_color = { 222, 222, 222 }, white = { 255, 255, 255 },
-                          pale_blue = { 168, 196, 232 }, blue = { 24, 78, 160 }, red = { 196, 60, 28 };
+static const struct color black = { 30, 30, 30 }, white = { 255, 255, 255 }, pale_blue = { 168, 196, 232 },
+                          blue = { 24, 78, 160 }, red = { 196, 60, 28 };
 
 /* The page and the ranges of its axes. */
 struct frame {
@@ -237,8 +238,8 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
 
     for (int i = 0; i < n; i++) {
         double y = place_y(f, tick[i]);
-        canvas_line(c, LEFT, y, RIGHT, y, 1, grid_color);
-        canvas_line(c, LEFT - TICK, y, LEFT, y, axis, black);
+        canvas_line(c, LEFT, y, RIGHT, y, grid);
+        canvas_line(c, LEFT - TICK, y, LEFT, y, axis);
         snprintf(label, sizeof label, "%.6g", tick[i]);
         canvas_text(c, LEFT - VALUES_LEFT, y, label, &right);
     }
@@ -249,14 +250,14 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
         if (tick[i] != rint(tick[i]))
             continue;
         double x = place_x(f, tick[i]);
-        canvas_line(c, x, TOP, x, BOTTOM, 1, grid_color);
-        canvas_line(c, x, BOTTOM, x, BOTTOM + TICK, axis, black);
+        canvas_line(c, x, TOP, x, BOTTOM, grid);
+        canvas_line(c, x, BOTTOM, x, BOTTOM + TICK, axis);
         whole_number(label, tick[i]);
         canvas_text(c, x, BOTTOM + STEPS_BELOW, label, &middle);
     }
 
-    canvas_line(c, LEFT, TOP, LEFT, BOTTOM, axis, black);
-    canvas_line(c, LEFT, BOTTOM, RIGHT, BOTTOM, axis, black);
+    canvas_line(c, LEFT, TOP, LEFT, BOTTOM, axis);
+    canvas_line(c, LEFT, BOTTOM, RIGHT, BOTTOM, axis);
     canvas_text(c, (LEFT + RIGHT) / 2, BOTTOM + NAME_BELOW, "training step", &middle);
     canvas_text(c, NAME_X, (TOP + BOTTOM) / 2, w->value, &upwards);
 }
@@ -266,9 +267,8 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
 /* The words of a curve in the legend, and the way in which it is drawn. */
 struct entry {
     char words[80];
-    double width; /* width of the line */
-    bool marked;  /* the points are marked by dots */
-    struct color color;
+    bool marked; /* the points are marked by dots */
+    struct pen pen;
 };
 
 /* Draws a curve as lines between its points, each of which is a mean over `side` values on either side. */
@@ -284,9 +284,9 @@ static void draw_curve(struct frame *f, const struct curve *c, size_t side, cons
             x = u;
             y = v;
         }
-        canvas_line(&f->canvas, x, y, u, v, e->width, e->color);
+        canvas_line(&f->canvas, x, y, u, v, e->pen);
         if (e->marked)
-            canvas_line(&f->canvas, u, v, u, v, dot, e->color);
+            canvas_line(&f->canvas, u, v, u, v, (struct pen){ dot, e->pen.color });
         x = u;
         y = v;
     }
@@ -303,14 +303,15 @@ static void draw_legend(struct frame *f, const struct entry *e, int n)
 
     /* The frame is a rectangle under a smaller white one. */
     double left = right - widest - (WORDS + WORDS_BEHIND), bottom = top + LEGEND_ROW * n + 2 * LEGEND_EDGE;
-    canvas_box(&f->canvas, left - axis, top - axis, right + axis, bottom + axis, grid_color);
+    canvas_box(&f->canvas, left - axis.width, top - axis.width, right + axis.width, bottom + axis.width,
+               grid.color);
     canvas_box(&f->canvas, left, top, right, bottom, white);
 
     for (int i = 0; i < n; i++) {
         double y = top + LEGEND_EDGE + LEGEND_ROW * (i + 0.5), middle = left + (LINE_BEGIN + LINE_END) / 2;
-        canvas_line(&f->canvas, left + LINE_BEGIN, y, left + LINE_END, y, e[i].width, e[i].color);
+        canvas_line(&f->canvas, left + LINE_BEGIN, y, left + LINE_END, y, e[i].pen);
         if (e[i].marked)
-            canvas_line(&f->canvas, middle, y, middle, y, dot, e[i].color);
+            canvas_line(&f->canvas, middle, y, middle, y, (struct pen){ dot, e[i].pen.color });
         canvas_text(&f->canvas, left + WORDS, y, e[i].words, &how);
     }
 }
@@ -327,17 +328,15 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
     /* The single points are drawn in a pale colour if their means are drawn over them. */
     if (loss->points) {
         bool few = !side && loss->points <= MARKED;
-        struct entry e = { .width = thick, .marked = few, .color = blue };
-        if (side) {
-            e.width = axis;
-            e.color = pale_blue;
-        }
+        struct entry e = { .marked = few, .pen = { thick, blue } };
+        if (side)
+            e.pen = (struct pen){ axis.width, pale_blue };
         snprintf(e.words, sizeof e.words, "training, means of %d steps", w->steps);
         draw_curve(f, loss, 0, &e);
         entry[n++] = e;
     }
     if (side) {
-        struct entry e = { .width = thick, .color = blue };
+        struct entry e = { .pen = { thick, blue } };
         whole_number(steps, (double)((2 * side + 1) * (size_t)w->steps));
         snprintf(e.words, sizeof e.words, "training, means of up to %s steps", steps);
         draw_curve(f, loss, side, &e);
@@ -345,9 +344,9 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
     }
     if (held->points) {
         bool few = held->points <= MARKED;
-        struct entry e = {
-            .words = "held-out images, averaged weights", .width = thick, .marked = few, .color = red
-        };
+        struct entry e = { .words = "held-out images, averaged weights",
+                           .marked = few,
+                           .pen = { thick, red } };
         draw_curve(f, held, 0, &e);
         entry[n++] = e;
     }

@@ -78,12 +78,18 @@ static int open_evaluation(struct evaluation *e, const struct training *t, const
     bool all = terms == t->about->steps;
 
     snprintf(steps, sizeof steps, "%d", terms);
-    const struct evaluation_options o = { .steps = all ? "all" : steps,
-                                          .spacing = all ? NULL : "logsnr",
-                                          .variance = "auto",
-                                          .clip = t->about->clip,
-                                          .class = -1 };
-    int code = evaluation_open(e, m, data, &o, t->command, &t->s->common, err);
+    const struct evaluation_options o = {
+        .model = m,
+        .data = data,
+        .command = t->command,
+        .common = &t->s->common,
+        .steps = all ? "all" : steps,
+        .spacing = all ? NULL : "logsnr",
+        .variance = "auto",
+        .clip = t->about->clip,
+        .class = -1,
+    };
+    int code = evaluation_open(e, &o, err);
     e->what = "statistics";
     return code;
 }

@@ -35,16 +35,17 @@ static int make_model(struct training *t, ddpm_error *err)
 static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
-    int shape[3];
-    int code = dataset_shape(&t->data, shape, err);
+    struct training_plan_sources from = { .preset = s->preset, .config = &s->config, .set = &s->set };
+    int code = dataset_shape(&t->data, from.shape, err);
     if (code)
         return code;
 
     /* Photographs in a folder have all sizes; 32 x 32 is small enough for a first training. */
     for (int i = 0; i < 2 && t->data.folder.files; i++)
-        shape[i] = 32;
+        from.shape[i] = 32;
     cJSON *root = init ? cJSON_Parse(ddpm_model_about(init)->json) : NULL;
-    code = training_plan_read(&t->plan, s->preset, root, &s->config, &s->set, shape, err);
+    from.init = root;
+    code = training_plan_read(&t->plan, &from, err);
     cJSON_Delete(root);
     if (!code && t->plan.cosine && !s->steps)
         code = dd_error(err, DDPM_EUSAGE, "lr_schedule=cosine ends at a step: add --steps N");

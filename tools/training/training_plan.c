@@ -335,22 +335,15 @@ static int take_shape(cJSON *net, const int shape[3], ddpm_error *err)
     return code;
 }
 
-/* The sources of a plan, see training_plan_read. */
-struct origin {
-    const char *preset;
-    const cJSON *init;
-    const struct option_texts *config, *set;
-    const int *shape;
-};
-
 /* Gathers the settings, beginning with the basis of an architecture; later sources win. */
-static int gather(struct training_plan *p, const struct origin *o, bool lucid, ddpm_error *err)
+static int gather(struct training_plan *p, const struct training_plan_sources *from, bool lucid,
+                  ddpm_error *err)
 {
     int k = 0;
 
     cJSON_Delete(p->root);
     p->root = cJSON_Parse(basis);
-    while (strcmp(presets[k].name, o->preset))
+    while (strcmp(presets[k].name, from->preset))
         k++;
 
     int code = DDPM_OK;
@@ -362,44 +355,42 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
         code = merge_text(p->root, presets[k].text, err);
     if (!code && !lucid)
         code = merge_text(p->root, presets[k].ddpm, err);
-    if (!code && o->init)
-        code = put(p->root, "net", cJSON_Duplicate(member(o->init, "net"), 1), err);
-    if (!code && o->init)
-        code = put(p->root, "diffusion", cJSON_Duplicate(member(o->init, "diffusion"), 1), err);
+    if (!code && from->init)
+        code = put(p->root, "net", cJSON_Duplicate(member(from->init, "net"), 1), err);
+    if (!code && from->init)
+        code = put(p->root, "diffusion", cJSON_Duplicate(member(from->init, "diffusion"), 1), err);
 
-    for (int i = 0; i < o->config->count && !code; i++)
-        code = merge_file(p->root, o->config->text[i], err);
-    for (int i = 0; i < o->set->count && !code; i++)
-        code = set(p->root, o->set->text[i], err);
+    for (int i = 0; i < from->config->count && !code; i++)
+        code = merge_file(p->root, from->config->text[i], err);
+    for (int i = 0; i < from->set->count && !code; i++)
+        code = set(p->root, from->set->text[i], err);
     return code;
 }
 
 /* Gathers the settings of arch "ddpm"; if they turn out to choose "lucid", gathers them again upon its
    basis. */
-static int read_all(struct training_plan *p, const struct origin *o, ddpm_error *err)
+static int read_all(struct training_plan *p, const struct training_plan_sources *from, ddpm_error *err)
 {
-    int code = gather(p, o, false, err);
+    int code = gather(p, from, false, err);
 
     if (!code && is_lucid(p->root))
-        code = gather(p, o, true, err);
+        code = gather(p, from, true, err);
     if (!code)
-        code = take_shape(member(p->root, "net"), o->shape, err);
+        code = take_shape(member(p->root, "net"), from->shape, err);
     if (!code)
         code = follow(p->root, err);
     return code ? code : read_train(p, err);
 }
 
-int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init,
-                       const struct option_texts *config, const struct option_texts *set_texts,
-                       const int shape[3], ddpm_error *err)
+int training_plan_read(struct training_plan *p, const struct training_plan_sources *from, ddpm_error *err)
 {
     *p = (struct training_plan){ .root = NULL };
-    int code = read_all(p, &(struct origin){ preset, init, config, set_texts, shape }, err);
+    int code = read_all(p, from, err);
     if (code)
         training_plan_free(p);
 
     /* Without a --config file the wrong setting was on the command line. */
-    if (code == DDPM_EDATA && !config->count)
+    if (code == DDPM_EDATA && !from->config->count)
         code = err->code = DDPM_EUSAGE;
     return code;
 }

@@ -18,12 +18,17 @@ struct training_plan {
 
 /* Returns the names of the presets, NULL-terminated. */
 const char *const *training_presets(void);
-/* Reads a plan.  init: the metadata of a model whose "net" and "diffusion" are taken, or NULL.  shape:
-   height, width and channels of the data, 0: not known.  DDPM_EUSAGE, DDPM_EDATA: a setting, which is named,
-   does not exist or has a wrong value. */
-int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init,
-                       const struct option_texts *config, const struct option_texts *set, const int shape[3],
-                       ddpm_error *err);
+
+/* The sources of a plan. */
+struct training_plan_sources {
+    const char *preset;
+    const cJSON *init; /* metadata of a model whose "net" and "diffusion" are taken, or NULL */
+    const struct option_texts *config, *set;
+    int shape[3]; /* height, width and channels of the data; 0: not known */
+};
+
+/* Reads a plan.  DDPM_EUSAGE, DDPM_EDATA: a setting, which is named, does not exist or has a wrong value. */
+int training_plan_read(struct training_plan *p, const struct training_plan_sources *from, ddpm_error *err);
 /* Returns metadata for ddpm_model_create, to be released by cJSON_free; NULL: out of memory.  Their "source"
    names the data by file name and hash, and --fit (NULL: left out). */
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,

@@ -62,9 +62,10 @@ static double similarity(const double s[SUMS])
 
 /* Returns the mean over the places in one channel.  The window is a product of two functions, so it is
    applied first along the rows, into row [h, w - 10, SUMS], and then down the columns. */
-static double ssim_channel(const unsigned char *a, const unsigned char *b, int h, int w, int c,
+static double ssim_channel(const unsigned char *a, const unsigned char *b, const struct quality_shape *shape,
                            const double window[WINDOW], double (*row)[SUMS])
 {
+    int h = shape->h, w = shape->w, c = shape->c;
     int width = w - WINDOW + 1, height = h - WINDOW + 1;
     double total = 0;
 
@@ -87,10 +88,11 @@ static double ssim_channel(const unsigned char *a, const unsigned char *b, int h
     return total / height / width;
 }
 
-int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, size_t n, int h, int w, int c,
-                 ddpm_error *err)
+int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b,
+                 const struct quality_shape *shape, ddpm_error *err)
 {
     double window[WINDOW], sum = 0, (*row)[SUMS];
+    int h = shape->h, w = shape->w, c = shape->c;
     size_t d = (size_t)h * (size_t)w * (size_t)c;
 
     *ssim = NAN;
@@ -99,11 +101,11 @@ int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, s
     if (!(row = calloc((size_t)h * (size_t)w, sizeof *row)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for the similarity of images of %d x %d", h, w);
     make_window(window);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < shape->n; i++)
         for (int k = 0; k < c; k++)
-            sum += ssim_channel(a + i * d + k, b + i * d + k, h, w, c, window, row);
+            sum += ssim_channel(a + i * d + k, b + i * d + k, shape, window, row);
     free(row);
-    *ssim = sum / (double)n / c;
+    *ssim = sum / (double)shape->n / c;
     return DDPM_OK;
 }
 

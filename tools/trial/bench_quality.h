@@ -10,10 +10,17 @@
 double quality_rmse(const unsigned char *a, const unsigned char *b, size_t n);
 /* Returns the peak signal-to-noise ratio in decibels for such an RMSE; infinite for 0. */
 double quality_psnr(double rmse);
-/* Sets *ssim to the mean structural similarity between the n images [h, w, c] of a and b; NAN if a side has
-   fewer than 11 pixels.  DDPM_ENOMEM is the only error. */
-int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, size_t n, int h, int w, int c,
-                 ddpm_error *err);
+
+/* Images [n, h, w, c]. */
+struct quality_shape {
+    size_t n;
+    int h, w, c;
+};
+
+/* Sets *ssim to the mean structural similarity between the images of a and b; NAN if a side has fewer than
+   11 pixels.  DDPM_ENOMEM is the only error. */
+int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b,
+                 const struct quality_shape *shape, ddpm_error *err);
 
 /* Returns the median of v [n] without NAN values; NAN if no value is left. */
 double quality_median(const double *v, int n);

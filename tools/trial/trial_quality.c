@@ -28,8 +28,8 @@ static int features_of(double *point, const struct trials *t, const struct trial
         int n = t->n - first < t->batch ? t->n - first : t->batch;
         const unsigned char *pixel = one->images.pixel + (size_t)first * d;
 
-        /* Levels 0 to 255 become -1 to 1.  Image k has class k modulo the number of classes, as when
-                   it was made. */
+        /* Levels 0 to 255 become -1 to 1.  Image k has class k modulo the number of classes, as when it was
+           made. */
         for (size_t e = 0; e < (size_t)n * d; e++)
             x[e] = pixel[e] / 127.5 - 1;
         for (int row = 0; row < n && t->about->classes; row++)
@@ -46,8 +46,9 @@ static int features_of(double *point, const struct trials *t, const struct trial
 static int look_at_reference(double **point, const struct trials *t, ddpm_net *net, struct progress *p,
                              ddpm_error *err)
 {
+    const struct set_features of = { .data = t->data, .net = net, .class = -1, .progress = p };
     if (t->data)
-        return set_features(point, t->data, net, -1, p, 0, err);
+        return set_features(point, &of, err);
 
     *point = calloc((size_t)t->n, (size_t)t->features * sizeof **point);
     if (!*point)
@@ -102,6 +103,7 @@ static const struct trial *most_of(const struct trials *t, const char *sampler)
 static int measure_limits(struct trials *t, ddpm_error *err)
 {
     const ddpm_about *a = t->about;
+    const struct quality_shape shape = { (size_t)t->n, a->height, a->width, a->channels };
     int code = DDPM_OK;
 
     for (int i = 0; i < t->count && !code; i++) {
@@ -112,8 +114,7 @@ static int measure_limits(struct trials *t, ddpm_error *err)
             continue;
         one->rmse = quality_rmse(one->images.pixel, most->images.pixel, image_size(a) * (size_t)t->n);
         one->psnr = quality_psnr(one->rmse);
-        code = quality_ssim(&one->ssim, one->images.pixel, most->images.pixel, (size_t)t->n, a->height,
-                            a->width, a->channels, err);
+        code = quality_ssim(&one->ssim, one->images.pixel, most->images.pixel, &shape, err);
     }
     return code;
 }
@@ -125,15 +126,21 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     char steps[16];
 
     snprintf(steps, sizeof steps, "%d", K);
-    struct evaluation_options o = { .steps = steps,
-                                    .spacing = t->spacing,
-                                    .variance = t->variance,
-                                    .clip = t->about->clip,
-                                    .seed = t->seed,
-                                    .batch = t->batch,
-                                    .class = -1 };
+    struct evaluation_options o = {
+        .model = t->model,
+        .data = t->data,
+        .command = t->command,
+        .common = t->common,
+        .steps = steps,
+        .spacing = t->spacing,
+        .variance = t->variance,
+        .clip = t->about->clip,
+        .seed = t->seed,
+        .batch = t->batch,
+        .class = -1,
+    };
 
-    int code = evaluation_open(&e, t->model, t->data, &o, t->command, t->common, err);
+    int code = evaluation_open(&e, &o, err);
     if (code)
         return code;
 
