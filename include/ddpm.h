@@ -149,7 +149,8 @@ typedef struct ddpm_tuned {
 typedef struct ddpm_about {
     int height, width, channels, outputs; /* outputs is channels, or 2 channels with a learned variance */
     int classes, steps;                   /* classes is 0 without classes; steps is T */
-    int prediction, variance;             /* DDPM_EPS...; DDPM_BETA... */
+    int null_class; /* 1: class number `classes` stands for no class, as guidance needs it; else 0 */
+    int prediction, variance;       /* DDPM_EPS...; DDPM_BETA... */
     double clip, t_scale;           /* x0 is clipped to +-clip, or not if 0; the network gets t * t_scale */
     const double *beta, *alpha_bar; /* [steps] the schedule */
     const double *gamma, *mse; /* [steps] mean square and mean squared error of the network's eps, or NULL */
@@ -239,7 +240,8 @@ DDPM_API const char *const *ddpm_conv_names(void);
 DDPM_API int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
 DDPM_API void ddpm_net_free(ddpm_net *net);
 
-/* Fills out [n, h, w, outputs] with network(x [n, h, w, channels], t [n] as fed, classes [n] or NULL).
+/* Fills out [n, h, w, outputs] with network(x [n, h, w, channels], t [n] as fed, classes [n] or NULL).  A
+   class is 0 to classes - 1, or `classes` itself where the model has a null class.
    DDPM_EUSAGE: a class is out of range.  DDPM_ENAN: the output of an image is not finite; err names the
    image and the first layer, and the other images are right. */
 DDPM_API int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *classes,

@@ -46,6 +46,12 @@ const struct small_net small_nets[] = {
       "\"full\": [0,1], \"heads\": 2, \"dim\": 8, \"memory\": 4, \"time\": {\"dim\": 8, \"hidden\": 32, "
       "\"order\": \"sin,cos\"}",
       DIFFUSION("beta-tilde") },
+    { "guided", /* classes with a null class, and convolutions of stride 2 */
+      "\"arch\": \"lucid\", \"height\": 8, \"width\": 16, \"channels\": 2, \"outputs\": 4, \"classes\": 3, "
+      "\"null_class\": true, \"init\": 12, \"widths\": [16,24], \"down\": \"conv4\", "
+      "\"full\": [0,0], \"heads\": 2, \"dim\": 8, \"memory\": 0, \"time\": {\"dim\": 8, \"hidden\": 32, "
+      "\"order\": \"sin,cos\"}",
+      DIFFUSION("learned-range") },
     { NULL, NULL, NULL }
 };
 
@@ -95,7 +101,7 @@ struct small_batch small_batch_create(const ddpm_model *m, int n)
             b.x[(size_t)i * b.in + k] = (float)z[k];
         b.t[i] = (float)(i * 37 % 500) + 0.25f;
         if (b.classes)
-            b.classes[i] = i % a->classes;
+            b.classes[i] = i % (a->classes + a->null_class);
     }
     free(z);
     return b;

@@ -1,9 +1,10 @@
 /* Computes the embedding of the timestep and of the class.
 
    y [n, dim] is [sin(t f) | cos(t f)], or the cosines first, with f [dim / 2].  The product t f is rounded
-   to float, as the originals round it.  An odd dim ends in 0.  A class adds its row of a table [classes,
-   c]. */
+   to float, as the originals round it.  An odd dim ends in 0.  A class is, or adds, its row of a table
+   [classes, c]. */
 #include "layer/embed.h"
+#include <string.h>
 #include "layer/parallel.h"
 
 void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f,
@@ -34,13 +35,17 @@ void dd_embed_backward(const struct dd_context *ctx, float *dt, const struct dd_
     }
 }
 
-void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
-                            const int32_t *classes)
+void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, bool add,
+                            const float *table, const int32_t *classes)
 {
     size_t c = (size_t)y->c;
     DD_TASKS(ctx->worker, i, (size_t)y->n) {
-        const struct dd_post_terms sum = { .bias = table + (size_t)classes[i] * c, .scale = 1 };
-        ctx->k->post(dd_map_out(y, i), dd_map_in(y, i), &sum, 1, c);
+        const float *own = table + (size_t)classes[i] * c;
+        const struct dd_post_terms sum = { .bias = own, .scale = 1 };
+        if (add)
+            ctx->k->post(dd_map_out(y, i), dd_map_in(y, i), &sum, 1, c);
+        else
+            memcpy(y->data + i * y->stride, own, c * sizeof *own);
     }
 }
 

@@ -15,6 +15,7 @@ static const enum dd_act act_of[] = { DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_
 
 static const char *const pads[] = { "right", "both", NULL };
 static const char *const samplers[] = { "conv", "res", NULL };
+static const char *const lucid_downs[] = { "unshuffle", "conv4", NULL };
 static const char *const predictions[] = { "eps", "x0", "v", NULL };
 static const char *const variances[] = { "beta", "beta-tilde", "learned", "learned-range", NULL };
 
@@ -107,6 +108,10 @@ static int read_ddpm(struct dd_config *c, struct dd_json *j)
 
 static int read_lucid(struct dd_config *c, struct dd_json *j)
 {
+    /* Files from before there were two ways have no "down". */
+    if (dd_json_has(j, "down"))
+        c->strided = dd_json_choice(j, "down", lucid_downs);
+
     c->heads = dd_json_int(j, "heads", 1, COUNT);
     c->head_dim = dd_json_int(j, "dim", 1, WIDTH);
     c->memory = dd_json_int(j, "memory", 0, COUNT);
@@ -171,9 +176,6 @@ static int check_ddpm(const struct dd_config *c, ddpm_error *err)
 
 static int check_lucid(const struct dd_config *c, ddpm_error *err)
 {
-    if (c->classes)
-        return dd_error(err, DDPM_EDATA, "net.classes is %d, expected 0: arch \"lucid\" has no classes",
-                        c->classes);
     if ((int64_t)c->heads * c->head_dim > WIDTH)
         return dd_error(err, DDPM_EDATA, "net.heads is %d: with net.dim = %d that is more than %d channels",
                         c->heads, c->head_dim, WIDTH);
@@ -186,6 +188,9 @@ static int check(const struct dd_config *c, ddpm_error *err)
         return dd_error(err, DDPM_EDATA,
                         "net.outputs is %d, expected net.channels = %d, or %d with a learned variance",
                         c->outputs, c->channels, 2 * c->channels);
+    if (c->null_class && !c->classes)
+        return dd_error(err, DDPM_EDATA,
+                        "net.null_class is true but net.classes is 0, expected 1 class or more");
 
     int code = check_side("height", c->height, c->levels, err);
     if (!code)
@@ -207,6 +212,8 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     c->channels = dd_json_int(&j, "channels", 1, 64);
     c->outputs = dd_json_int(&j, "outputs", 1, 128);
     c->classes = dd_json_int(&j, "classes", 0, 1 << 20);
+    if (dd_json_has(&j, "null_class"))
+        c->null_class = dd_json_bool(&j, "null_class");
     c->levels = dd_json_ints(&j, "widths", c->widths, DD_LEVELS, 1, WIDTH);
     c->init = dd_json_int(&j, "init", 1, WIDTH);
     const cJSON *time = dd_json_object(&j, "time");

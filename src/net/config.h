@@ -14,7 +14,8 @@ enum dd_arch { DD_ARCH_DDPM, DD_ARCH_LUCID };
 struct dd_config {
     enum dd_arch arch;
     int height, width, channels, outputs, classes;
-    int init; /* how many channels the first convolution gives */
+    bool null_class; /* class number `classes` stands for no class */
+    int init;        /* how many channels the first convolution gives */
     int levels, widths[DD_LEVELS];
     int time_dim, time_hidden; /* widths of the sinusoids and of the network behind them */
     int cos_first;             /* cosines stand before sines */
@@ -31,7 +32,14 @@ struct dd_config {
 
     /* DD_ARCH_LUCID */
     int full[DD_LEVELS], heads, memory;
+    bool strided; /* a 4x4 convolution of stride 2 halves the size; otherwise pixels go into channels */
 };
+
+/* Returns how many rows a table of classes has: one for each class, and behind them that of no class. */
+static inline int dd_config_class_rows(const struct dd_config *c)
+{
+    return c->classes + c->null_class;
+}
 
 struct dd_diffusion {
     int steps;        /* the T steps of the chain */

@@ -1,9 +1,10 @@
-/* The U-Net of lucidrains' denoising-diffusion-pytorch 2.x as a list of nodes.  Parameters have the names
-   that it gives them.
+/* The U-Net of lucidrains' denoising-diffusion-pytorch 2.x as a list of nodes, and that of its
+   classifier_free_guidance.  Parameters have the names that the former gives them.
 
      t = W2 gelu(W1 posenc(time));   r = x = conv7x7(image)
-     down   for each stage: block1, keep; block2, attention, keep; then space to channels and conv1x1,
-            but at the last stage conv3x3
+         with classes, t = t | W4 gelu(W3 table[class])
+     down   for each stage: block1, keep; block2, attention, keep; then space to channels and conv1x1, or with
+            net.down = "conv4" a conv4x4 of stride 2, but at the last stage conv3x3
      mid    block1, full attention, block2
      up     for each stage in reverse: block1(x | kept), block2(x | kept), attention; then double and conv3x3,
             but at the last stage conv3x3 alone
@@ -30,6 +31,18 @@ static int conv(struct dd_program *p, const char *name, int x, int rows, int ker
         .name = name,
         .x = x,
         .kernel = kernel,
+    };
+    return dd_program_conv(p, rows, n);
+}
+
+/* Appends a 4x4 convolution of stride 2; returns the value of its output. */
+static int halve(struct dd_program *p, const char *name, int x, int rows)
+{
+    struct dd_node n = {
+        .name = name,
+        .x = x,
+        .kernel = 4,
+        .stride = 2,
     };
     return dd_program_conv(p, rows, n);
 }
@@ -147,7 +160,9 @@ static int down(struct lucid *u, int x)
         x = push(u, attention(u, dd_program_name(p, "downs.%d.2", i), x, u->c->full[i]));
 
         const char *name = dd_program_name(p, "downs.%d.3", i);
-        if (i + 1 < u->c->levels) {
+        if (i + 1 < u->c->levels && u->c->strided) {
+            x = halve(p, name, x, u->c->widths[i]);
+        } else if (i + 1 < u->c->levels) {
             x = dd_program_resample(p, DD_OP_UNSHUFFLE, name, x, 0, DD_ACT_NONE);
             x = conv(p, dd_program_name(p, "%s.1", name), x, u->c->widths[i], 1);
         } else {
@@ -177,6 +192,25 @@ static int up(struct lucid *u, int x)
     return x;
 }
 
+/* Appends a network of two linear layers with GELU between them, NAME.first and NAME.second, which gives
+   c->time_hidden channels; returns the value of its output. */
+static int two_layers(struct lucid *u, const char *name, int x, int first, int second)
+{
+    struct dd_program *p = u->p;
+    struct dd_node in = {
+        .name = dd_program_name(p, "%s.%d", name, first),
+        .x = x,
+        .linear = true,
+    };
+    struct dd_node out = {
+        .name = dd_program_name(p, "%s.%d", name, second),
+        .x = dd_program_conv(p, u->c->time_hidden, in),
+        .pre = DD_ACT_GELU,
+        .linear = true,
+    };
+    return dd_program_conv(p, u->c->time_hidden, out);
+}
+
 /* Appends the embedding of the timestep; returns its value. */
 static int time_embedding(struct lucid *u)
 {
@@ -191,19 +225,18 @@ static int time_embedding(struct lucid *u)
     int64_t half = c->time_dim / 2;
     int node = dd_program_node(p, sinusoids, 1, 1, c->time_dim);
     dd_program_give(p, node, dd_program_param(p, "time.freq", DD_INIT_FREQUENCY, 0, 1, &half), -1);
+    return two_layers(u, "time_mlp", p->node[node].y, 1, 3);
+}
 
-    struct dd_node first = {
-        .name = "time_mlp.1",
-        .x = p->node[node].y,
-        .linear = true,
-    };
-    struct dd_node second = {
-        .name = "time_mlp.3",
-        .x = dd_program_conv(p, c->time_hidden, first),
-        .pre = DD_ACT_GELU,
-        .linear = true,
-    };
-    return dd_program_conv(p, c->time_hidden, second);
+/* Appends the embedding of the class; returns its value. */
+static int class_embedding(struct lucid *u)
+{
+    struct dd_program *p = u->p;
+    struct dd_node class = { .op = DD_OP_CLASS, .name = "classes_emb" };
+    int64_t table[2] = { dd_config_class_rows(u->c), u->c->time_dim };
+    int node = dd_program_node(p, class, 1, 1, u->c->time_dim);
+    dd_program_give(p, node, dd_program_param(p, "classes_emb.weight", DD_INIT_NORMAL, 0, 2, table), -1);
+    return two_layers(u, "classes_mlp", p->node[node].y, 0, 2);
 }
 
 void dd_lucid_build(struct dd_program *p, const struct dd_config *c)
@@ -212,9 +245,12 @@ void dd_lucid_build(struct dd_program *p, const struct dd_config *c)
     int x = dd_program_value(p, c->height, c->width, c->channels), width = c->widths[c->levels - 1];
     p->home[p->value[x].home].place = DD_PLACE_INPUT;
 
+    int emb = time_embedding(&u);
+    if (c->classes)
+        emb = dd_program_join(p, emb, class_embedding(&u));
     struct dd_node projections = {
         .name = "mlp",
-        .x = time_embedding(&u),
+        .x = emb,
         .pre = DD_ACT_SILU,
         .linear = true,
     };

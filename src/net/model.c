@@ -272,6 +272,7 @@ void dd_model_about(ddpm_model *m)
         .channels = c->channels,
         .outputs = c->outputs,
         .classes = c->classes,
+        .null_class = c->null_class,
         .steps = d->steps,
         .prediction = d->prediction,
         .variance = d->variance,

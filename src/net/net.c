@@ -369,7 +369,7 @@ static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_erro
 
 int dd_net_check_classes(const ddpm_net *net, const int32_t *classes, int n, ddpm_error *err)
 {
-    int known = net->config.classes;
+    int known = net->config.classes, rows = dd_config_class_rows(&net->config);
 
     if (!known && classes)
         return dd_error(err, DDPM_EUSAGE, "classes are given to a model that has none");
@@ -377,9 +377,9 @@ int dd_net_check_classes(const ddpm_net *net, const int32_t *classes, int n, ddp
         return dd_error(err, DDPM_EUSAGE, "the model has %d classes: a class is needed for every image",
                         known);
     for (int i = 0; known && i < n; i++)
-        if (classes[i] < 0 || classes[i] >= known)
+        if (classes[i] < 0 || classes[i] >= rows)
             return dd_error(err, DDPM_EUSAGE, "the class of image %d is %d, expected 0 to %d", i,
-                            (int)classes[i], known - 1);
+                            (int)classes[i], rows - 1);
     return DDPM_OK;
 }
 

@@ -26,7 +26,7 @@ static void embed_backward(const struct dd_backward *b)
 
 static void class_forward(const struct dd_forward *f)
 {
-    dd_embed_class_forward(&f->ctx, &f->y, f->weights, f->s->classes);
+    dd_embed_class_forward(&f->ctx, &f->y, f->n->x != 0, f->weights, f->s->classes);
 }
 
 static void class_backward(const struct dd_backward *b)

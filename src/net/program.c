@@ -241,7 +241,7 @@ int dd_program_join(struct dd_program *p, int a, int b)
 struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct dd_node *n)
 {
     const struct dd_value *x = &p->value[n->x];
-    int pad = n->kernel / 2, before = n->right ? 0 : pad;
+    int pad = (n->kernel - 1) / 2, before = n->right ? 0 : pad;
 
     return (struct dd_conv_shape){
         .h = x->h,

@@ -79,7 +79,7 @@ static int time_embedding(struct unet *u)
         .x = emb,
         .y = emb,
     };
-    int64_t table[2] = { c->classes, c->time_hidden };
+    int64_t table[2] = { dd_config_class_rows(c), c->time_hidden };
     node = dd_program_node(p, class, 1, 1, 0);
     dd_program_give(p, node, dd_program_param(p, "class_embedding.weight", DD_INIT_NORMAL, 0, 2, table), -1);
     return emb;

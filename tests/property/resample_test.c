@@ -178,27 +178,35 @@ TEST(embed, timestep)
             check_embed(masks[set], 38 + which % 2, which / 2);
 }
 
+/* Checks a table of classes that adds its rows to y, or fills y with them. */
+static void check_classes(unsigned mask, bool add)
+{
+    static const int32_t classes[] = { 2, 0, 2 };
+    float *table = floats_create(3 * 19, -1, 1, 1);
+    struct dd_kernels k;
+    struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
+
+    dd_kernels_init(&k, mask);
+    DD_TEAM(team_of(1), worker)
+        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL, worker }, &y, add, table, classes);
+
+    for (int i = 0; i < 3 * 19; i++) {
+        float row = table[classes[i / 19] * 19 + i % 19];
+        CHECK(at(&y, i / 19, 0, 0, i % 19) == (add ? at(&before, i / 19, 0, 0, i % 19) + row : row));
+    }
+
+    CHECK(map_whole(&y));
+    map_free(&y), map_free(&before);
+    free(table);
+}
+
 TEST(embed, classes)
 {
     unsigned masks[4];
     int sets = instruction_sets(masks);
-    static const int32_t classes[] = { 2, 0, 2 };
-    float *table = floats_create(3 * 19, -1, 1, 1);
 
     for (int set = 0; set < sets; set++) {
-        struct dd_kernels k;
-        struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
-
-        dd_kernels_init(&k, masks[set]);
-        DD_TEAM(team_of(1), worker)
-            dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL, worker }, &y, table, classes);
-
-        for (int i = 0; i < 3 * 19; i++)
-            CHECK(at(&y, i / 19, 0, 0, i % 19) ==
-                  at(&before, i / 19, 0, 0, i % 19) + table[classes[i / 19] * 19 + i % 19]);
-
-        CHECK(map_whole(&y));
-        map_free(&y), map_free(&before);
+        check_classes(masks[set], true);
+        check_classes(masks[set], false);
     }
-    free(table);
 }

@@ -15,7 +15,7 @@ class CError(Structure):
 
 class About(Structure):
     c_name = "ddpm_about"
-    _fields_ = ([(name, c_int) for name in ("height", "width", "channels", "outputs", "classes", "steps", "prediction", "variance")] +
+    _fields_ = ([(name, c_int) for name in ("height", "width", "channels", "outputs", "classes", "steps", "null_class", "prediction", "variance")] +
                 [("clip", c_double), ("t_scale", c_double)] +
                 [(name, POINTER(c_double)) for name in ("beta", "alpha_bar", "gamma", "mse")] + [("json", c_char_p), ("id", c_char_p), ("tuned", c_void_p), ("tuned_count", c_int)])
 
