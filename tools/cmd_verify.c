@@ -30,11 +30,8 @@ enum { OTHER_CLASS_LEVELS = 2 };
 struct check {
     const char *path;
     struct picture found, made;
-    char *text;  /* the settings in the file as a text */
-    cJSON *root; /* the same settings as JSON */
-    struct recipe recipe;
-    uint32_t *index; /* [n] indices of the images in the picture */
-    int n;
+    char *text; /* the settings in the file */
+    struct stored_recipe stored;
     struct layout layout;
     struct generator generator;
     bool other_class; /* it was made by another engine class than this run's */
@@ -43,19 +40,19 @@ struct check {
 /* Checks that this run has everything that the recipe needs. */
 static int check_recipe(const struct check *c, const ddpm_about *a, const char *from, ddpm_error *err)
 {
-    if (!*c->recipe.model)
+    if (!*c->stored.recipe.model)
         return dd_error(err, DDPM_EMISSING,
                         "%s: was made by ddpm train of the weights of that moment, which "
                         "no model is known to have: it cannot be made again",
                         c->path);
-    if (strcmp(c->recipe.model, a->id))
+    if (strcmp(c->stored.recipe.model, a->id))
         return dd_error(err, DDPM_EMISSING,
                         "%s was made by model %.12s..., this one is %.12s...: name its model with -m",
-                        c->path, c->recipe.model, a->id);
-    if (*c->recipe.noise)
+                        c->path, c->stored.recipe.model, a->id);
+    if (*c->stored.recipe.noise)
         return dd_error(err, DDPM_EMISSING, "%s was made with --noise from a file, which is not at hand",
                         c->path);
-    if (*c->recipe.from && !from)
+    if (*c->stored.recipe.from && !from)
         return dd_error(err, DDPM_EMISSING, "%s was made from an image: name it with --from", c->path);
     return DDPM_OK;
 }
@@ -66,18 +63,18 @@ static int read_file(struct check *c, const ddpm_model *m, const char *from, ddp
     const ddpm_about *a = ddpm_model_about(m);
     int code = picture_read(&c->found, &c->text, c->path, err);
     if (!code)
-        code = recipe_read(&c->recipe, &c->root, &c->index, &c->n, c->text, c->path, err);
+        code = recipe_read(&c->stored, c->text, c->path, err);
     if (!code)
         code = check_recipe(c, a, from, err);
     if (code)
         return code;
 
-    c->layout = layout_of(a, c->n, c->recipe.keep_steps);
+    c->layout = layout_of(a, c->stored.n, c->stored.recipe.keep_steps);
     code = layout_picture(&c->made, &c->layout, a, err);
     if (code)
         return code;
 
-    int width = c->made.width * c->recipe.scale, height = c->made.height * c->recipe.scale;
+    int width = c->made.width * c->stored.recipe.scale, height = c->made.height * c->stored.recipe.scale;
     if (c->found.width != width || c->found.height != height || c->found.channels != c->made.channels)
         return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels of %d channels, its settings give %d x %d of %d",
                         c->path, c->found.width, c->found.height, c->found.channels, width, height,
@@ -97,27 +94,27 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 /* Makes the images of the picture again. */
 static int make_again(struct check *c, const ddpm_model *m, const struct settings *s, ddpm_error *err)
 {
-    struct recipe again = c->recipe;
-    int batch = s->batch < c->n ? (int)s->batch : c->n;
+    struct recipe again = c->stored.recipe;
+    int batch = s->batch < c->stored.n ? (int)s->batch : c->stored.n;
     const struct generator_options o = {
         .model = m,
         .command = &command_verify,
         .common = &s->common,
         .batch = batch,
-        .from_path = *c->recipe.from ? s->from : NULL,
+        .from_path = *c->stored.recipe.from ? s->from : NULL,
     };
     int code = generator_open(&c->generator, &again, &o, err);
     if (code)
         /* A wrong setting comes from the file, not from the command line. */
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
-    if (strcmp(again.from, c->recipe.from))
+    if (strcmp(again.from, c->stored.recipe.from))
         return dd_error(err, DDPM_EMISSING, "%s was made from another image than %s", c->path, s->from);
 
-    c->other_class = strcmp(again.engine_class, c->recipe.engine_class) != 0;
+    c->other_class = strcmp(again.engine_class, c->stored.recipe.engine_class) != 0;
     if (c->other_class)
         remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path,
-               c->recipe.engine_class, again.engine_class, OTHER_CLASS_LEVELS);
-    return generator_run(&c->generator, c->index, c->n, take_image, c, err);
+               c->stored.recipe.engine_class, again.engine_class, OTHER_CLASS_LEVELS);
+    return generator_run(&c->generator, c->stored.index, c->stored.n, take_image, c, err);
 }
 
 /* How two pictures differ: how many values they have, how many of them differ, and by how many levels at
@@ -145,7 +142,7 @@ static struct difference difference_of(const struct check *c)
 {
     const struct picture *found = &c->found;
     size_t channels = (size_t)found->channels, row = (size_t)found->width * channels,
-           scale = (size_t)c->recipe.scale;
+           scale = (size_t)c->stored.recipe.scale;
     struct difference d = { .values = (size_t)found->height * row };
     for (size_t i = 0; i < d.values; i++) {
         /* Pixel (y, x) of scale 1 is shown by scale x scale pixels. */
@@ -193,8 +190,7 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
     generator_close(&c.generator);
     picture_free(&c.found);
     picture_free(&c.made);
-    cJSON_Delete(c.root);
-    free(c.index);
+    recipe_free(&c.stored);
     return status;
 }
 

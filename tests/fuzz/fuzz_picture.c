@@ -7,16 +7,11 @@
 
 static void read_recipe(const char *text)
 {
-    struct recipe r;
+    struct stored_recipe r;
     ddpm_error err;
-    cJSON *root;
-    uint32_t *index;
-    int n;
-    if (recipe_read(&r, &root, &index, &n, text, "input", &err))
-        return;
-    free(recipe_text(&r, index, n));
-    cJSON_Delete(root);
-    free(index);
+    if (!recipe_read(&r, text, "input", &err))
+        free(recipe_text(&r.recipe, r.index, r.n));
+    recipe_free(&r);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -29,28 +29,25 @@ TEST(recipe, comes_back)
                               .noise_to = 500,
                               .encode = true };
     const uint32_t index[3] = { 5, 0, INT_MAX };
-    struct recipe q;
-    cJSON *root;
-    uint32_t *list;
-    int n;
+    struct stored_recipe stored;
+    const struct recipe *q = &stored.recipe;
     ddpm_error err;
 
     char *text = recipe_text(&r, index, 3);
-    REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
+    REQUIRE(text && recipe_read(&stored, text, "text", &err) == DDPM_OK);
 
-    CHECK(n == 3 && !memcmp(list, index, sizeof index));
-    CHECK(q.seed == UINT64_MAX && q.eta == 0.1 && q.clip == 1 && q.class == 7 && q.keep_steps == 3);
-    CHECK(q.order == 3 && q.corrector == 2 && q.snr == 0.16 && q.noise_to == 500 && q.encode);
-    CHECK_TEXT(q.engine_class, r.engine_class);
-    CHECK_TEXT(q.steps, r.steps);
+    CHECK(stored.n == 3 && !memcmp(stored.index, index, sizeof index));
+    CHECK(q->seed == UINT64_MAX && q->eta == 0.1 && q->clip == 1 && q->class == 7 && q->keep_steps == 3);
+    CHECK(q->order == 3 && q->corrector == 2 && q->snr == 0.16 && q->noise_to == 500 && q->encode);
+    CHECK_TEXT(q->engine_class, r.engine_class);
+    CHECK_TEXT(q->steps, r.steps);
 
-    char *again = recipe_text(&q, list, n);
+    char *again = recipe_text(q, stored.index, stored.n);
     CHECK_TEXT(again, text);
 
     free(again);
     free(text);
-    free(list);
-    cJSON_Delete(root);
+    recipe_free(&stored);
 }
 
 TEST(recipe, differences)
@@ -75,19 +72,15 @@ TEST(recipe, scale)
                                   .steps = "",   .from = "", .noise = "",   .format = "",   .keep_steps = 1,
                                   .scale = scale };
         const uint32_t index = 0;
-        struct recipe q;
-        cJSON *root;
-        uint32_t *list;
-        int n;
+        struct stored_recipe stored;
         ddpm_error err;
 
         char *text = recipe_text(&r, &index, 1);
-        REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
-        CHECK(!strstr(text, "scale") == (scale < 2) && q.scale == (scale < 2 ? 1 : scale));
+        REQUIRE(text && recipe_read(&stored, text, "text", &err) == DDPM_OK);
+        CHECK(!strstr(text, "scale") == (scale < 2) && stored.recipe.scale == (scale < 2 ? 1 : scale));
 
         free(text);
-        free(list);
-        cJSON_Delete(root);
+        recipe_free(&stored);
     }
 }
 
@@ -114,15 +107,12 @@ TEST(recipe, wrong_ones)
     };
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct recipe q;
-        cJSON *root;
-        uint32_t *list;
-        int n;
+        struct stored_recipe stored;
         ddpm_error err;
 
-        CHECK(recipe_read(&q, &root, &list, &n, wrong[i], "text", &err) == DDPM_EDATA &&
-              strstr(err.text, "text"));
-        CHECK(!root && !list);
+        CHECK(recipe_read(&stored, wrong[i], "text", &err) == DDPM_EDATA && strstr(err.text, "text"));
+        CHECK(!stored.index);
+        recipe_free(&stored);
     }
 }
 

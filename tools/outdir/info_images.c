@@ -65,8 +65,7 @@ static void print_settings(const cJSON *root)
             print_setting(item);
 }
 
-static void print_picture(const char *path, const struct picture *p, cJSON *root, const uint32_t *index,
-                          int n, bool json)
+static void print_picture(const char *path, const struct picture *p, const struct stored_recipe *r, bool json)
 {
     if (json) {
         cJSON *o = cJSON_CreateObject();
@@ -74,42 +73,37 @@ static void print_picture(const char *path, const struct picture *p, cJSON *root
         cJSON_AddNumberToObject(o, "width", p->width);
         cJSON_AddNumberToObject(o, "height", p->height);
         cJSON_AddNumberToObject(o, "channels", p->channels);
-        cJSON_AddItemToObject(o, "settings", cJSON_Duplicate(root, 1));
+        cJSON_AddItemToObject(o, "settings", cJSON_Duplicate(r->root, 1));
         json_line(o);
         return;
     }
 
-    const char *model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "model"));
-    if (model && *model)
+    if (*r->recipe.model)
         puts("picture       made by ddpm with these settings; ddpm verify makes it again");
     else
         puts("picture       made by ddpm train with these settings, of the weights of that moment");
     printf("pixels        %d x %d, %d channel%s\n", p->width, p->height, p->channels,
            p->channels == 1 ? "" : "s");
-    printf("images        %d, index", n);
-    for (int i = 0; i < n && i < 8; i++)
-        printf("%s %u", i ? "," : "", index[i]);
-    puts(n > 8 ? ", ..." : "");
-    print_settings(root);
+    printf("images        %d, index", r->n);
+    for (int i = 0; i < r->n && i < 8; i++)
+        printf("%s %u", i ? "," : "", r->index[i]);
+    puts(r->n > 8 ? ", ..." : "");
+    print_settings(r->root);
 }
 
 int info_picture(const char *path, bool json, ddpm_error *err)
 {
     struct picture p = { .pixel = NULL };
-    struct recipe r;
-    cJSON *root = NULL;
-    uint32_t *index = NULL;
+    struct stored_recipe r = { .n = 0 };
     char *text = NULL;
-    int n = 0;
 
     int code = picture_read(&p, &text, path, err);
     if (!code)
-        code = recipe_read(&r, &root, &index, &n, text, path, err);
+        code = recipe_read(&r, text, path, err);
     if (!code)
-        print_picture(path, &p, root, index, n, json);
+        print_picture(path, &p, &r, json);
 
-    cJSON_Delete(root);
-    free(index);
+    recipe_free(&r);
     free(text);
     picture_free(&p);
     return code;

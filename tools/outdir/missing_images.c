@@ -26,16 +26,12 @@ static int look(bool *there, const struct image_store *a, ddpm_error *err)
 static bool names_image(const struct image_store *a, uint32_t index)
 {
     struct picture p = { .pixel = NULL };
-    struct recipe r;
+    struct stored_recipe r = { .n = 0 };
     char *text = NULL;
-    cJSON *root = NULL;
-    uint32_t *list = NULL;
-    int n = 0;
-    bool ours = !picture_read(&p, &text, a->path, NULL) &&
-                !recipe_read(&r, &root, &list, &n, text, a->path, NULL) && n == 1 && *list == index;
+    bool ours = !picture_read(&p, &text, a->path, NULL) && !recipe_read(&r, text, a->path, NULL) &&
+                r.n == 1 && r.index[0] == index;
 
-    cJSON_Delete(root);
-    free(list);
+    recipe_free(&r);
     free(text);
     picture_free(&p);
     return ours;

@@ -10,23 +10,30 @@
 #include "base/hash.h"
 #include "base/safetensors.h"
 
+/* An open file, and the shape [c, h, w] of the images in it. */
+struct noise_file {
+    const char *path;
+    struct dd_safetensors tensors;
+    size_t shape[3];
+};
+
 /* Reads a tensor of `rows` images as double and turns each from [c, h, w] to [h, w, c].  *out is allocated,
    also after an error. */
-static int read_noise(double **out, const struct dd_safetensors *s, const char *name, size_t rows,
-                      const size_t shape[3], const char *path, ddpm_error *err)
+static int read_noise(double **out, const struct noise_file *f, const char *name, size_t rows,
+                      ddpm_error *err)
 {
-    const struct dd_entry *e = dd_safetensors_find(s, name);
-    size_t c = shape[0], pixels = shape[1] * shape[2], d = c * pixels;
+    const struct dd_entry *e = dd_safetensors_find(&f->tensors, name);
+    size_t c = f->shape[0], pixels = f->shape[1] * f->shape[2], d = c * pixels;
     if (!e)
-        return dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", path, name);
+        return dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", f->path, name);
 
     double *plain = malloc(rows * d * sizeof *plain);
     *out = malloc(rows * d * sizeof **out);
     int code = DDPM_OK;
     if (!plain || !*out)
-        code = dd_error(err, DDPM_ENOMEM, "out of memory for %s of %s", name, path);
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for %s of %s", name, f->path);
     else if (dd_dtype_to_double(plain, e->data, e->dtype, rows * d))
-        code = dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", path, name,
+        code = dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", f->path, name,
                         dd_dtype_name(e->dtype));
 
     /* Every image goes from [c, pixels] to [pixels, c]. */
@@ -38,18 +45,18 @@ static int read_noise(double **out, const struct dd_safetensors *s, const char *
 
 /* Checks that a tensor has the shape [lead..., c, h, w]; lead [leads] gets the leading sizes (n, or K and
    n). */
-static int lead_of(uint64_t lead[2], const struct dd_safetensors *s, const char *name, int leads,
-                   const size_t shape[3], const char *path, ddpm_error *err)
+static int lead_of(uint64_t lead[2], const struct noise_file *f, const char *name, int leads, ddpm_error *err)
 {
-    const struct dd_entry *e = dd_safetensors_find(s, name);
+    const struct dd_entry *e = dd_safetensors_find(&f->tensors, name);
+    const size_t *shape = f->shape;
     if (!e)
-        return dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", path, name);
+        return dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", f->path, name);
 
     bool right = e->rank == leads + 3;
     for (int k = 0; right && k < 3; k++)
         right = e->dim[leads + k] == shape[k];
     if (!right || !e->count)
-        return dd_error(err, DDPM_EDATA, "%s: %s must be [%sn, %zu, %zu, %zu] for this model", path, name,
+        return dd_error(err, DDPM_EDATA, "%s: %s must be [%sn, %zu, %zu, %zu] for this model", f->path, name,
                         leads > 1 ? "K, " : "", shape[0], shape[1], shape[2]);
     memcpy(lead, e->dim, (size_t)leads * sizeof *lead);
     return DDPM_OK;
@@ -66,42 +73,39 @@ static int hash_file(char hex[65], const struct dd_file *f, ddpm_error *err)
 }
 
 /* Checks the shapes of the tensors that will be drawn from, and that they have image `last`. */
-static int check_noise(struct given_noise *g, const struct dd_safetensors *s, const size_t shape[3],
-                       uint32_t last, const char *path, ddpm_error *err)
+static int check_noise(struct given_noise *g, const struct noise_file *f, uint32_t last, ddpm_error *err)
 {
     uint64_t n[2] = { 0 }, z[2] = { 0 };
-    int code = lead_of(n, s, "x_T", 1, shape, path, err);
-    if (!code && g->draws && !dd_safetensors_find(s, "z"))
+    int code = lead_of(n, f, "x_T", 1, err);
+    if (!code && g->draws && !dd_safetensors_find(&f->tensors, "z"))
         return dd_error(err, DDPM_EDATA,
                         "%s: there is no tensor z, from which the steps of this sampler take their noise",
-                        path);
+                        f->path);
     if (!code && g->draws)
-        code = lead_of(z, s, "z", 2, shape, path, err);
+        code = lead_of(z, f, "z", 2, err);
     if (code)
         return code;
 
     g->n = (uint32_t)n[0];
     if (n[0] <= last)
-        return dd_error(err, DDPM_EDATA, "%s: x_T has %llu images, expected at least %u", path,
+        return dd_error(err, DDPM_EDATA, "%s: x_T has %llu images, expected at least %u", f->path,
                         (unsigned long long)n[0], last + 1);
     if (g->draws && (z[0] < (uint64_t)g->K || z[1] != n[0]))
         return dd_error(err, DDPM_EDATA,
-                        "%s: z has %llu steps of %llu images, expected at least %d steps of %llu", path,
+                        "%s: z has %llu steps of %llu images, expected at least %d steps of %llu", f->path,
                         (unsigned long long)z[0], (unsigned long long)z[1], g->K, (unsigned long long)n[0]);
     return DDPM_OK;
 }
 
 /* Reads the tensors that the run needs from an open file. */
-static int read_tensors(struct given_noise *g, const struct dd_safetensors *s, const char *path,
+static int read_tensors(struct given_noise *g, const struct noise_file *f,
                         const struct given_noise_needs *needs, ddpm_error *err)
 {
-    const ddpm_about *a = needs->about;
-    const size_t shape[3] = { (size_t)a->channels, (size_t)a->height, (size_t)a->width };
-    int code = check_noise(g, s, shape, needs->last, path, err);
+    int code = check_noise(g, f, needs->last, err);
     if (!code)
-        code = read_noise(&g->x_T, s, "x_T", g->n, shape, path, err);
+        code = read_noise(&g->x_T, f, "x_T", g->n, err);
     if (!code && needs->draws)
-        code = read_noise(&g->z, s, "z", (size_t)g->K * g->n, shape, path, err);
+        code = read_noise(&g->z, f, "z", (size_t)g->K * g->n, err);
     return code;
 }
 
@@ -110,7 +114,10 @@ int given_noise_open(struct given_noise *g, const char *path, const struct given
 {
     const ddpm_about *a = needs->about;
     struct dd_file f = { .data = NULL };
-    struct dd_safetensors s = { .entries = 0 };
+    struct noise_file noise = {
+        .path = path,
+        .shape = { (size_t)a->channels, (size_t)a->height, (size_t)a->width },
+    };
 
     *g = (struct given_noise){
         .chain = ddpm_chain_tables(needs->chain),
@@ -121,18 +128,18 @@ int given_noise_open(struct given_noise *g, const char *path, const struct given
 
     int code = dd_file_map(&f, path, err);
     if (!code)
-        code = dd_safetensors_read(&s, f.data, f.size, path, err);
+        code = dd_safetensors_read(&noise.tensors, f.data, f.size, path, err);
     if (!code)
         code = hash_file(g->sha256, &f, err);
     if (!code)
-        code = read_tensors(g, &s, path, needs, err);
+        code = read_tensors(g, &noise, needs, err);
     if (!code)
         code = dd_file_unchanged(&f, path, err);
 
     if (code)
         given_noise_close(g);
 
-    dd_safetensors_free(&s);
+    dd_safetensors_free(&noise.tensors);
     dd_file_unmap(&f);
     return code;
 }

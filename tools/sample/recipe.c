@@ -137,34 +137,40 @@ int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *e
     return code;
 }
 
-int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
-                ddpm_error *err)
+int recipe_read(struct stored_recipe *s, const char *text, const char *name, ddpm_error *err)
 {
-    *index = NULL;
-    int code = recipe_parse(root, text, name, err);
+    *s = (struct stored_recipe){ .n = 0 };
+    int code = recipe_parse(&s->root, text, name, err);
     if (code) {
-        *root = NULL;
+        s->root = NULL;
         return code;
     }
-
-    *n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*root, "indices"));
 
     /* Without indices there is no list, and the text is refused. */
-    int *list = *n > 0 ? malloc((size_t)*n * sizeof *list) : NULL;
-    if (*n < 1)
-        code =
-            dd_error(err, DDPM_EDATA, "%s: holds no settings of ddpm sample: its text names no images", name);
-    else
-        code = list ? read_fields(r, *root, list, *n, name, err)
-                    : dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
+    int n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(s->root, "indices"));
+    if (n < 1)
+        return dd_error(err, DDPM_EDATA, "%s: holds no settings of ddpm sample: its text names no images",
+                        name);
+
+    int *list = malloc((size_t)n * sizeof *list);
+    if (!list)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
+    code = read_fields(&s->recipe, s->root, list, n, name, err);
     if (code) {
         free(list);
-        cJSON_Delete(*root);
-        *root = NULL;
         return code;
     }
-    *index = (uint32_t *)(void *)list; /* not negative: the same bits */
+
+    s->index = (uint32_t *)(void *)list; /* not negative: the same bits */
+    s->n = n;
     return DDPM_OK;
+}
+
+void recipe_free(struct stored_recipe *s)
+{
+    cJSON_Delete(s->root);
+    free(s->index);
+    *s = (struct stored_recipe){ .n = 0 };
 }
 
 /* Appends "KEY is FOUND there and WANTED here" to text.  Long values are shown from shortly before the first

@@ -39,11 +39,19 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* Parses settings into *root, to be released by cJSON_Delete.  Earlier versions wrote the key `spacing` as
    `schedule`; it is renamed. */
 int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *err);
-/* Reads a text with indices.  r points into *root, to be released by cJSON_Delete; *index [*n] is allocated.
-   Both are NULL after an error.  DDPM_EDATA: a key is missing or has a wrong value; `name` is where text was
-   found. */
-int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
-                ddpm_error *err);
+
+/* A recipe that was read from a text with indices. */
+struct stored_recipe {
+    struct recipe recipe; /* its texts are those of root */
+    cJSON *root;
+    uint32_t *index; /* [n], the images */
+    int n;
+};
+
+/* Reads a text with indices, to be released by recipe_free, also after an error.  DDPM_EDATA: a key is missing
+   or has a wrong value; `name` is where text was found. */
+int recipe_read(struct stored_recipe *s, const char *text, const char *name, ddpm_error *err);
+void recipe_free(struct stored_recipe *s);
 /* Returns DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ, and
    `name`, where `found` was read. */
 int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);

@@ -25,45 +25,57 @@ static const char *const spacings[] = { "iddpm", "trailing", "logsnr", NULL };
 
 /* ---- images made by a solver ---- */
 
-/* Takes the finished images first..first + n - 1, x [n, d]. */
-typedef void images_fn(void *user, struct tuning *t, int first, int n, const double *x);
+/* Images first..first + n - 1. */
+struct images {
+    int first, n;
+};
 
-/* Makes images first..first + n - 1, which are the sampler's state afterwards. */
-static int make_batch(struct tuning *t, ddpm_sampler *s, int first, int n, ddpm_error *err)
+/* A solver: the sampler's options and its chain. */
+struct solver {
+    ddpm_sampler_options options;
+    ddpm_chain *chain;
+};
+
+/* Takes finished images x [n, d]. */
+typedef void images_fn(void *user, struct tuning *t, struct images part, const double *x);
+
+/* Makes images, which are the sampler's state afterwards. */
+static int make_batch(struct tuning *t, ddpm_sampler *s, struct images part, ddpm_error *err)
 {
     uint32_t index[256];
     int32_t class[256];
 
     /* An image's class depends on its index alone. */
-    for (int k = 0; k < n; k++) {
-        index[k] = (uint32_t)(first + k);
-        class[k] = t->about->classes ? (first + k) % t->about->classes : 0;
+    for (int k = 0; k < part.n; k++) {
+        index[k] = (uint32_t)(part.first + k);
+        class[k] = t->about->classes ? (part.first + k) % t->about->classes : 0;
     }
 
-    int code = ddpm_sampler_start(s, index, t->about->classes ? class : NULL, n, NULL, 0, err);
+    int code = ddpm_sampler_start(s, index, t->about->classes ? class : NULL, part.n, NULL, 0, err);
     while (!code && !interrupted && ddpm_sampler_left(s))
         code = ddpm_sampler_step(s, err);
     return code;
 }
 
-/* Makes images first..last - 1 with a sampler on the chain, which is freed here. */
-static int make(struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options *o, int first, int last,
-                images_fn *take, void *user, ddpm_error *err)
+/* Makes images by the solver, a batch at a time.  Its chain is freed here. */
+static int make(struct tuning *t, const struct solver *by, struct images part, images_fn *take, void *user,
+                ddpm_error *err)
 {
     ddpm_sampler *s = NULL;
     size_t buffers;
-    int code = ddpm_sampler_create(&s, chain, o, t->d, t->batch, NULL, err);
+    int code = ddpm_sampler_create(&s, by->chain, &by->options, t->d, t->batch, NULL, err);
 
-    while (!code && !interrupted && first < last) {
-        int n = last - first < t->batch ? last - first : t->batch;
-        code = make_batch(t, s, first, n, err);
+    for (int done = 0; !code && !interrupted && done < part.n; done += t->batch) {
+        struct images batch = { part.first + done, part.n - done };
+        if (batch.n > t->batch)
+            batch.n = t->batch;
+        code = make_batch(t, s, batch, err);
         if (!code && !interrupted)
-            take(user, t, first, n, ddpm_sampler_state(s, &buffers));
-        first += n;
+            take(user, t, batch, ddpm_sampler_state(s, &buffers));
     }
 
     ddpm_sampler_free(s);
-    ddpm_chain_free(chain);
+    ddpm_chain_free(by->chain);
     return code;
 }
 
@@ -87,23 +99,22 @@ static int teacher_steps(const struct tuning *t)
     return TEACHER_STEPS < t->about->steps ? TEACHER_STEPS : t->about->steps;
 }
 
-static void keep_images(void *user, struct tuning *t, int first, int n, const double *x)
+static void keep_images(void *user, struct tuning *t, struct images part, const double *x)
 {
     struct progress *p = user;
-    float *to = t->image + (size_t)first * t->d;
+    float *to = t->image + (size_t)part.first * t->d;
 
-    for (size_t e = 0; e < (size_t)n * t->d; e++)
+    for (size_t e = 0; e < (size_t)part.n * t->d; e++)
         to[e] = (float)x[e];
-    t->taught = first + n;
+    t->taught = part.first + part.n;
     progress_at(p, t->taught);
 }
 
 int tuning_teach(struct tuning *t, ddpm_error *err)
 {
     int all = t->teach + t->choose + t->measure;
-    ddpm_sampler_options o = options_of(t, "dpmpp", 3);
+    struct solver teacher = { .options = options_of(t, "dpmpp", 3) };
     struct progress p;
-    ddpm_chain *chain;
     char text[16];
 
     snprintf(text, sizeof text, "%d", teacher_steps(t));
@@ -114,9 +125,9 @@ int tuning_teach(struct tuning *t, ddpm_error *err)
     progress_begin(&p, t->common, "images", all);
     p.first = t->taught;
     p.what = "teacher";
-    int code = ddpm_chain_respace(&chain, t->about, text, NULL, err);
+    int code = ddpm_chain_respace(&teacher.chain, t->about, text, NULL, err);
     if (!code)
-        code = make(t, chain, &o, t->taught, all, keep_images, &p, err);
+        code = make(t, &teacher, (struct images){ t->taught, all - t->taught }, keep_images, &p, err);
     progress_clear(&p);
     if (code == DDPM_ENAN)
         dd_error_context(err, "the teacher");
@@ -126,39 +137,49 @@ int tuning_teach(struct tuning *t, ddpm_error *err)
 /* ---- distances to the teacher ---- */
 
 /* Adds the distances |x - teacher's| of all values to the sum in user. */
-static void add_distances(void *user, struct tuning *t, int first, int n, const double *x)
+static void add_distances(void *user, struct tuning *t, struct images part, const double *x)
 {
-    const float *teacher = t->image + (size_t)first * t->d;
+    const float *teacher = t->image + (size_t)part.first * t->d;
     double sum = 0;
-    for (size_t e = 0; e < (size_t)n * t->d; e++)
+    for (size_t e = 0; e < (size_t)part.n * t->d; e++)
         sum += fabs(x[e] - teacher[e]);
     *(double *)user += sum;
 }
 
-/* Measures the mean distance per value between images first..first + n - 1, made on the chain, and those of
-   the teacher.  The chain is freed here. */
-static int distance(double *mean, struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options *o,
-                    int first, int n, ddpm_error *err)
+/* Return the images by which a student is chosen, and those by which the chosen one is measured. */
+static struct images chosen_by(const struct tuning *t)
+{
+    return (struct images){ t->teach, t->choose };
+}
+
+static struct images measured_by(const struct tuning *t)
+{
+    return (struct images){ t->teach + t->choose, t->measure };
+}
+
+/* Measures the mean distance per value between images by the solver and those of the teacher.  The solver's
+   chain is freed here. */
+static int distance(double *mean, struct tuning *t, const struct solver *by, struct images part,
+                    ddpm_error *err)
 {
     *mean = 0;
-    int code = make(t, chain, o, first, first + n, add_distances, mean, err);
-    *mean /= (double)n * (double)t->d;
+    int code = make(t, by, part, add_distances, mean, err);
+    *mean /= (double)part.n * (double)t->d;
     return code;
 }
 
-static int distance_untuned(double *mean, struct tuning *t, int K, const char *spacing, int first, int n,
+static int distance_untuned(double *mean, struct tuning *t, int K, const char *spacing, struct images part,
                             ddpm_error *err)
 {
-    ddpm_sampler_options o = options_of(t, "dpmpp", 2);
-    ddpm_chain *chain;
+    struct solver untuned = { .options = options_of(t, "dpmpp", 2) };
     char steps[16];
     snprintf(steps, sizeof steps, "%d", K);
-    int code = ddpm_chain_respace(&chain, t->about, steps, spacing, err);
-    return code ? code : distance(mean, t, chain, &o, first, n, err);
+    int code = ddpm_chain_respace(&untuned.chain, t->about, steps, spacing, err);
+    return code ? code : distance(mean, t, &untuned, part, err);
 }
 
 /* Measures the distance of the tuned solver with this table [DDPM_TUNED_ROWS, K]. */
-static int distance_tuned(double *mean, struct tuning *t, const double *table, int K, int first, int n,
+static int distance_tuned(double *mean, struct tuning *t, const double *table, int K, struct images part,
                           ddpm_error *err)
 {
     ddpm_tuned solver = { .K = K, .table = table };
@@ -166,14 +187,12 @@ static int distance_tuned(double *mean, struct tuning *t, const double *table, i
     about.tuned = &solver;
     about.tuned_count = 1;
 
-    ddpm_sampler_options o = options_of(t, "tuned", 0);
-    ddpm_chain *chain;
-
     /* Both the chain, by its times, and the sampler, by its coefficients, take this one solver. */
-    o.tuned = &solver;
-    o.tuned_count = 1;
-    int code = ddpm_chain_tuned(&chain, &about, K, err);
-    return code ? code : distance(mean, t, chain, &o, first, n, err);
+    struct solver tuned = { .options = options_of(t, "tuned", 0) };
+    tuned.options.tuned = &solver;
+    tuned.options.tuned_count = 1;
+    int code = ddpm_chain_tuned(&tuned.chain, &about, K, err);
+    return code ? code : distance(mean, t, &tuned, part, err);
 }
 
 /* ---- one solver ---- */
@@ -186,7 +205,7 @@ static int find_spacing(struct tuning *t, int K, ddpm_error *err)
     t->untuned = INFINITY;
     for (int i = 0; spacings[i] && !code && !interrupted; i++) {
         double mean;
-        code = distance_untuned(&mean, t, K, spacings[i], t->teach, t->choose, err);
+        code = distance_untuned(&mean, t, K, spacings[i], chosen_by(t), err);
         if (!code && mean < t->untuned) {
             t->untuned = mean;
             t->spacing = spacings[i];
@@ -265,7 +284,7 @@ static int choose(struct tuning *t, ddpm_error *err)
     int K = t->K[t->at];
     const double *table = ddpm_tuner_table(t->tuner);
     double mean;
-    int code = distance_tuned(&mean, t, table, K, t->teach, t->choose, err);
+    int code = distance_tuned(&mean, t, table, K, chosen_by(t), err);
     if (!code && !interrupted && mean < t->best) {
         t->best = mean;
         memcpy(t->table, table, DDPM_TUNED_ROWS * (size_t)K * sizeof *table);
@@ -277,7 +296,7 @@ static int choose(struct tuning *t, ddpm_error *err)
 static int compare_untuned(bool *near, const ddpm_tuned *solver, struct tuning *t, int K, ddpm_error *err)
 {
     double mean;
-    int code = distance_untuned(&mean, t, K, t->spacing, t->teach + t->choose, t->measure, err);
+    int code = distance_untuned(&mean, t, K, t->spacing, measured_by(t), err);
     *near = !code && mean <= solver->error;
     return code;
 }
@@ -312,14 +331,13 @@ static int find_equal(ddpm_tuned *solver, struct tuning *t, ddpm_error *err)
 /* Measures the best solver and moves on to the next one. */
 static int finish(struct tuning *t, ddpm_error *err)
 {
-    int first = t->teach + t->choose;
     ddpm_tuned *solver = &t->done[t->at];
     *solver =
         (ddpm_tuned){ .K = t->K[t->at], .table = t->table, .teacher = t->teacher, .images = t->measure };
 
-    int code = distance_tuned(&solver->error, t, t->table, solver->K, first, t->measure, err);
+    int code = distance_tuned(&solver->error, t, t->table, solver->K, measured_by(t), err);
     if (!code)
-        code = distance_untuned(&solver->untuned, t, solver->K, t->spacing, first, t->measure, err);
+        code = distance_untuned(&solver->untuned, t, solver->K, t->spacing, measured_by(t), err);
     if (!code)
         code = find_equal(solver, t, err);
     if (code || interrupted)
