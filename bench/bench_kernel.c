@@ -49,7 +49,8 @@ static void run_moments(struct work *w)
 
 static void run_rms(struct work *w)
 {
-    w->k->rms(w->y, C, w->x, C, w->v, w->v, w->v + C, NULL, 0, PIXELS, C, DD_ACT_SILU);
+    const struct dd_rms_terms terms = { w->v, w->v, w->v + C, DD_ACT_SILU };
+    w->k->rms(dd_out(w->y, C), dd_in(w->x, C), &terms, (struct dd_in){ 0 }, PIXELS, C);
     w->bytes = 8.0 * PIXELS * C;
 }
 
@@ -78,40 +79,41 @@ static void run_sums(struct work *w)
 
 static void run_rms_backward(struct work *w)
 {
+    const struct dd_rms_sums sums = { w->v + 4 * C, w->v + 5 * C, w->v + 6 * C };
+    const struct dd_rms_terms terms = { w->v, w->v + C, w->v + 2 * C, DD_ACT_SILU };
     for (size_t p = 0; p < PIXELS; p += 64)
-        w->k->rms_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->v + 6 * C,
-                           w->x + (PIXELS + p) * C, C, w->x + p * C, C, w->v, w->v + C, w->v + 2 * C, 64, C,
-                           DD_ACT_SILU);
+        w->k->rms_backward((struct dd_grad_out){ w->y + p * C, C, 0 }, &sums,
+                           dd_in(w->x + (PIXELS + p) * C, C), dd_in(w->x + p * C, C), &terms, 64, C);
     w->bytes = 12.0 * PIXELS * C;
 }
 
 static void run_softmax_backward(struct work *w)
 {
-    w->k->softmax_backward(w->y, 256, w->x, 256, 1, 256, 256);
+    w->k->softmax_backward(dd_out(w->y, 256), dd_in(w->x, 256), 1, 256, 256);
     w->bytes = 12.0 * 256 * 256;
 }
 
 static void run_upsample_backward(struct work *w)
 {
-    w->k->upsample_backward(w->y, C, 0, w->x, C, H / 2, W / 2, C);
+    w->k->upsample_backward((struct dd_grad_out){ w->y, C, 0 }, dd_in(w->x, C), H / 2, W / 2, C);
     w->bytes = 5.0 * PIXELS * C;
 }
 
 static void run_avgpool_backward(struct work *w)
 {
-    w->k->avgpool_backward(w->y, C, 0, w->x, C, H, W, C);
+    w->k->avgpool_backward((struct dd_grad_out){ w->y, C, 0 }, dd_in(w->x, C), H, W, C);
     w->bytes = 5.0 * PIXELS * C;
 }
 
 static void run_unshuffle_backward(struct work *w)
 {
-    w->k->unshuffle_backward(w->y, C, 0, w->x, 4 * C, H, W, C);
+    w->k->unshuffle_backward((struct dd_grad_out){ w->y, C, 0 }, dd_in(w->x, 4 * C), H, W, C);
     w->bytes = 8.0 * PIXELS * C;
 }
 
 static void run_softmax(struct work *w)
 {
-    w->k->softmax(w->y, 256, 1, 256, 256);
+    w->k->softmax(dd_out(w->y, 256), 1, 256, 256);
     w->bytes = 8.0 * 256 * 256;
 }
 
@@ -123,25 +125,25 @@ static void run_sincos(struct work *w)
 
 static void run_upsample(struct work *w)
 {
-    w->k->upsample(w->y, C, w->x, C, H / 2, W / 2, C);
+    w->k->upsample(dd_out(w->y, C), dd_in(w->x, C), H / 2, W / 2, C);
     w->bytes = 5.0 * PIXELS * C;
 }
 
 static void run_avgpool(struct work *w)
 {
-    w->k->avgpool(w->y, C, w->x, C, H, W, C);
+    w->k->avgpool(dd_out(w->y, C), dd_in(w->x, C), H, W, C);
     w->bytes = 5.0 * PIXELS * C;
 }
 
 static void run_unshuffle(struct work *w)
 {
-    w->k->unshuffle(w->y, 4 * C, w->x, C, H, W, C);
+    w->k->unshuffle(dd_out(w->y, 4 * C), dd_in(w->x, C), H, W, C);
     w->bytes = 8.0 * PIXELS * C;
 }
 
 static void run_transpose(struct work *w)
 {
-    w->k->transpose(w->y, PIXELS, w->x, C, PIXELS, C);
+    w->k->transpose(dd_out(w->y, PIXELS), dd_in(w->x, C), PIXELS, C);
     w->bytes = 8.0 * PIXELS * C;
 }
 
@@ -160,9 +162,9 @@ static void run_lerp(struct work *w)
 
 static void run_dropout(struct work *w)
 {
-    const uint32_t counter[4] = { 0 }, key[2] = { 0 };
+    const struct dd_dropout_terms terms = { .limit = 1u << 29, .scale = 1 };
     for (size_t p = 0; p < PIXELS; p++)
-        w->k->dropout(w->y + p * C, C, counter, key, 0, 1u << 29, 1);
+        w->k->dropout(w->y + p * C, C, &terms);
     w->bytes = 8.0 * PIXELS * C;
 }
 

@@ -153,14 +153,30 @@ INLINE vf vf_act_slope(vf x, enum dd_act act)
     return vf_set(1);
 }
 
-/* Calls one copy of f per activation, each with a constant for its last argument. */
-#define BY_ACT(act, f, ...)                                   \
-    do {                                                      \
-        switch (act) {                                        \
-        case DD_ACT_NONE: f(__VA_ARGS__, DD_ACT_NONE); break; \
-        case DD_ACT_SILU: f(__VA_ARGS__, DD_ACT_SILU); break; \
-        case DD_ACT_GELU: f(__VA_ARGS__, DD_ACT_GELU); break; \
-        case DD_ACT_RELU: f(__VA_ARGS__, DD_ACT_RELU); break; \
-        case DD_ACT_MISH: f(__VA_ARGS__, DD_ACT_MISH); break; \
-        }                                                     \
+/* Calls one copy of f per activation.  The last argument of f is terms, and terms.act is a constant in each
+   copy. */
+#define BY_ACT(terms, f, ...)          \
+    do {                               \
+        switch ((terms).act) {         \
+        case DD_ACT_NONE:              \
+            (terms).act = DD_ACT_NONE; \
+            f(__VA_ARGS__, terms);     \
+            break;                     \
+        case DD_ACT_SILU:              \
+            (terms).act = DD_ACT_SILU; \
+            f(__VA_ARGS__, terms);     \
+            break;                     \
+        case DD_ACT_GELU:              \
+            (terms).act = DD_ACT_GELU; \
+            f(__VA_ARGS__, terms);     \
+            break;                     \
+        case DD_ACT_RELU:              \
+            (terms).act = DD_ACT_RELU; \
+            f(__VA_ARGS__, terms);     \
+            break;                     \
+        case DD_ACT_MISH:              \
+            (terms).act = DD_ACT_MISH; \
+            f(__VA_ARGS__, terms);     \
+            break;                     \
+        }                              \
     } while (0)

@@ -40,16 +40,18 @@ INLINE void K(philox)(uint32_t *word, uint32_t first, const uint32_t *counter, c
     }
 }
 
-static void K(dropout)(float *y, size_t n, const uint32_t *counter, const uint32_t *key, size_t skip,
-                       uint32_t limit, float scale)
+static void K(dropout)(float *y, size_t n, const struct dd_dropout_terms *terms)
 {
+    const uint32_t limit = terms->limit;
+    const float scale = terms->scale;
     uint32_t word[DROPOUT_WORDS + VL] = { 0 };
     uint32_t block = 0;
+    size_t skip = terms->skip;
 
     for (size_t done = 0, count; done < n; done += count, block += VL / 2, skip = 0) {
         /* `skip` words of the first block have been used before. */
         count = n - done < DROPOUT_WORDS - skip ? n - done : DROPOUT_WORDS - skip;
-        K(philox)(word, block, counter, key);
+        K(philox)(word, block, terms->counter, terms->key);
 
         EACH_VECTOR(i, count, {
             vf_words w;

@@ -53,10 +53,30 @@ struct dd_affine_sums {
     const float *pivot;
 };
 
+/* The terms of act(v (1 + scale[c]) + shift[c]), v = x gain[c] / ||x||.  gain [channels] holds g sqrt(C);
+   scale and shift [channels] are both NULL for act(v). */
+struct dd_rms_terms {
+    const float *gain, *scale, *shift;
+    enum dd_act act;
+};
+
+/* The sums over pixels that rms_backward computes, and a row for its own use; [channels] each. */
+struct dd_rms_sums {
+    float *sum, *product, *row;
+};
+
 /* The terms of (x + bias[c] + residual) scale. */
 struct dd_post_terms {
     const float *bias;     /* [channels], or NULL for 0 */
     struct dd_in residual; /* as many pixels as x; at is NULL for 0 */
+    float scale;
+};
+
+/* The words that the kernel dropout compares with limit, see kernels.def, and the scale of what is kept. */
+struct dd_dropout_terms {
+    uint32_t counter[4], key[2]; /* of the first Philox block */
+    size_t skip;                 /* how many words of it come before the first, 0 to 3 */
+    uint32_t limit;
     float scale;
 };
 

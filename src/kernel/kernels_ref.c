@@ -146,102 +146,103 @@ static double norm_ref(const float *x, size_t channels)
     return sqrt(square);
 }
 
-static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float *gain, const float *scale,
-                    const float *shift, const float *residual, size_t rs, size_t pixels, size_t channels,
-                    enum dd_act act)
+static void rms_ref(struct dd_out y, struct dd_in x, const struct dd_rms_terms *terms, struct dd_in residual,
+                    size_t pixels, size_t channels)
 {
     for (size_t p = 0; p < pixels; p++) {
-        double norm = norm_ref(x + p * xs, channels);
+        const float *from = x.at + p * x.stride;
+        double norm = norm_ref(from, channels);
         norm = norm < 1e-12 ? 1e-12 : norm;
 
         for (size_t c = 0; c < channels; c++) {
-            double v = x[p * xs + c] * (gain[c] / norm);
-            if (scale)
-                v = v * (1.0 + scale[c]) + shift[c];
-            v = act_ref(v, act);
-            y[p * ys + c] = (float)(residual ? v + residual[p * rs + c] : v);
+            double v = from[c] * (terms->gain[c] / norm);
+            if (terms->scale)
+                v = v * (1.0 + terms->scale[c]) + terms->shift[c];
+            v = act_ref(v, terms->act);
+            y.at[p * y.stride + c] = (float)(residual.at ? v + residual.at[p * residual.stride + c] : v);
         }
     }
 }
 
 /* The parts for one element: n = x / norm, h = dy act'(n gain (1 + scale) + shift), t = h gain (1 +
    scale). */
-struct rms_term {
+struct rms_parts {
     double n, h, t;
 };
 
-static struct rms_term rms_term(double x, double norm, double dy, size_t c, const float *gain,
-                                const float *scale, const float *shift, enum dd_act act)
+/* Returns the parts for channel c. */
+static struct rms_parts rms_parts(double x, double norm, double dy, const struct dd_rms_terms *terms,
+                                  size_t c)
 {
-    double n = x / (norm < 1e-12 ? 1e-12 : norm), a = gain[c] * (scale ? 1.0 + scale[c] : 1);
-    double h = dy * act_slope_ref(n * a + (scale ? shift[c] : 0), act);
-    return (struct rms_term){ n, h, h * a };
+    double n = x / (norm < 1e-12 ? 1e-12 : norm),
+           a = terms->gain[c] * (terms->scale ? 1.0 + terms->scale[c] : 1);
+    double h = dy * act_slope_ref(n * a + (terms->scale ? terms->shift[c] : 0), terms->act);
+    return (struct rms_parts){ n, h, h * a };
 }
 
 /* If the norm is below 1e-12, n is x times a constant, so the norm adds no term. */
-static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, float *row,
-                             const float *dy, size_t dys, const float *x, size_t xs, const float *gain,
-                             const float *scale, const float *shift, size_t pixels, size_t channels,
-                             enum dd_act act)
+static void rms_backward_ref(struct dd_grad_out dx, const struct dd_rms_sums *sums, struct dd_in dy,
+                             struct dd_in x, const struct dd_rms_terms *terms, size_t pixels, size_t channels)
 {
     double norm[64];
-    (void)row;
     for (size_t p = 0; p < pixels; p++)
-        norm[p] = norm_ref(x + p * xs, channels);
+        norm[p] = norm_ref(x.at + p * x.stride, channels);
 
     /* The sums over pixels, then dx of each pixel. */
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
         for (size_t p = 0; p < pixels; p++) {
-            struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
+            struct rms_parts e =
+                rms_parts(x.at[p * x.stride + c], norm[p], dy.at[p * dy.stride + c], terms, c);
             s += e.h;
             q += e.h * e.n;
         }
-        sum[c] = (float)s;
-        product[c] = (float)q;
+        sums->sum[c] = (float)s;
+        sums->product[c] = (float)q;
     }
 
     for (size_t p = 0; p < pixels; p++) {
+        const float *from = x.at + p * x.stride, *d = dy.at + p * dy.stride;
+        float *to = dx.at + p * dx.stride;
         double along = 0;
         for (size_t c = 0; c < channels; c++) {
-            struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
+            struct rms_parts e = rms_parts(from[c], norm[p], d[c], terms, c);
             along += norm[p] < 1e-12 ? 0 : e.n * e.t;
         }
 
         for (size_t c = 0; c < channels; c++) {
-            struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
-            double d = (e.t - e.n * along) / (norm[p] < 1e-12 ? 1e-12 : norm[p]);
-            dx[p * dxs + c] = (float)(add ? dx[p * dxs + c] + d : d);
+            struct rms_parts e = rms_parts(from[c], norm[p], d[c], terms, c);
+            double result = (e.t - e.n * along) / (norm[p] < 1e-12 ? 1e-12 : norm[p]);
+            to[c] = (float)(dx.add ? to[c] + result : result);
         }
     }
 }
 
-static void softmax_ref(float *x, size_t xs, float a, size_t rows, size_t n)
+static void softmax_ref(struct dd_out x, float a, size_t rows, size_t n)
 {
-    for (size_t r = 0; r < rows; r++, x += xs) {
+    for (size_t r = 0; r < rows; r++, x.at += x.stride) {
         /* The maximum, the sum, the quotients. */
         double largest = -INFINITY, sum = 0;
         for (size_t i = 0; i < n; i++)
-            if ((double)a * x[i] > largest)
-                largest = (double)a * x[i];
+            if ((double)a * x.at[i] > largest)
+                largest = (double)a * x.at[i];
 
         for (size_t i = 0; i < n; i++)
-            sum += exp((double)a * x[i] - largest);
+            sum += exp((double)a * x.at[i] - largest);
         for (size_t i = 0; i < n; i++)
-            x[i] = (float)(exp((double)a * x[i] - largest) / sum);
+            x.at[i] = (float)(exp((double)a * x.at[i] - largest) / sum);
     }
 }
 
-static void softmax_backward_ref(float *d, size_t ds, const float *y, size_t ys, float a, size_t rows,
-                                 size_t n)
+static void softmax_backward_ref(struct dd_out d, struct dd_in y, float a, size_t rows, size_t n)
 {
-    for (size_t r = 0; r < rows; r++, d += ds, y += ys) {
+    for (size_t r = 0; r < rows; r++, d.at += d.stride, y.at += y.stride) {
         double sum = 0;
         for (size_t i = 0; i < n; i++)
-            sum += (double)y[i] * d[i];
+            sum += (double)y.at[i] * d.at[i];
 
         for (size_t i = 0; i < n; i++)
-            d[i] = (float)((double)a * y[i] * (d[i] - sum));
+            d.at[i] = (float)((double)a * y.at[i] * (d.at[i] - sum));
     }
 }
 
@@ -254,33 +255,32 @@ static void sincos_ref(float *s, float *c, const float *f, float t, size_t n)
     }
 }
 
-static void upsample_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+static void upsample_ref(struct dd_out y, struct dd_in x, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < 2 * h; i++)
         for (size_t j = 0; j < 2 * w; j++)
             for (size_t c = 0; c < channels; c++)
-                y[(i * 2 * w + j) * ys + c] = x[(i / 2 * w + j / 2) * xs + c];
+                y.at[(i * 2 * w + j) * y.stride + c] = x.at[(i / 2 * w + j / 2) * x.stride + c];
 }
 
-static void upsample_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
-                                  size_t w, size_t channels)
+static void upsample_backward_ref(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++, dx += dxs)
+        for (size_t j = 0; j < w; j++, dx.at += dx.stride)
             for (size_t c = 0; c < channels; c++) {
-                const float *p = dy + (2 * i * 2 * w + 2 * j) * dys + c, *q = p + 2 * w * dys;
-                double d = (double)p[0] + p[dys] + q[0] + q[dys];
-                dx[c] = (float)(add ? dx[c] + d : d);
+                const float *p = dy.at + (2 * i * 2 * w + 2 * j) * dy.stride + c, *q = p + 2 * w * dy.stride;
+                double d = (double)p[0] + p[dy.stride] + q[0] + q[dy.stride];
+                dx.at[c] = (float)(dx.add ? dx.at[c] + d : d);
             }
 }
 
-static void avgpool_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+static void avgpool_ref(struct dd_out y, struct dd_in x, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h / 2; i++)
-        for (size_t j = 0; j < w / 2; j++)
+        for (size_t j = 0; j < w / 2; j++, y.at += y.stride)
             for (size_t c = 0; c < channels; c++) {
-                const float *p = x + (2 * i * w + 2 * j) * xs + c, *q = p + w * xs;
-                y[(i * (w / 2) + j) * ys + c] = (float)(((double)p[0] + p[xs] + q[0] + q[xs]) / 4);
+                const float *p = x.at + (2 * i * w + 2 * j) * x.stride + c, *q = p + w * x.stride;
+                y.at[c] = (float)(((double)p[0] + p[x.stride] + q[0] + q[x.stride]) / 4);
             }
 }
 
@@ -290,43 +290,45 @@ static int in_block_ref(size_t i, size_t j, size_t h, size_t w)
     return i / 2 < h / 2 && j / 2 < w / 2;
 }
 
-static void avgpool_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
-                                 size_t w, size_t channels)
+static void avgpool_backward_ref(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++, dx += dxs)
+        for (size_t j = 0; j < w; j++, dx.at += dx.stride) {
+            const float *from = dy.at + (i / 2 * (w / 2) + j / 2) * dy.stride;
             for (size_t c = 0; c < channels; c++) {
-                double d = in_block_ref(i, j, h, w) ? dy[(i / 2 * (w / 2) + j / 2) * dys + c] / 4.0 : 0;
-                dx[c] = (float)(add ? dx[c] + d : d);
+                double d = in_block_ref(i, j, h, w) ? from[c] / 4.0 : 0;
+                dx.at[c] = (float)(dx.add ? dx.at[c] + d : d);
             }
+        }
 }
 
-static void unshuffle_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+static void unshuffle_ref(struct dd_out y, struct dd_in x, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h / 2; i++)
-        for (size_t j = 0; j < w / 2; j++)
+        for (size_t j = 0; j < w / 2; j++, y.at += y.stride)
             for (size_t c = 0; c < 4 * channels; c++)
-                y[(i * (w / 2) + j) * ys + c] = x[((2 * i + c / 2 % 2) * w + 2 * j + c % 2) * xs + c / 4];
+                y.at[c] = x.at[((2 * i + c / 2 % 2) * w + 2 * j + c % 2) * x.stride + c / 4];
 }
 
-static void unshuffle_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
-                                   size_t w, size_t channels)
+static void unshuffle_backward_ref(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w,
+                                   size_t channels)
 {
     for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++, dx += dxs)
+        for (size_t j = 0; j < w; j++, dx.at += dx.stride) {
+            const float *from = dy.at + (i / 2 * (w / 2) + j / 2) * dy.stride;
             for (size_t c = 0; c < channels; c++) {
-                /* The channel of dy that holds this pixel's c. */
-                size_t from = c * 4 + i % 2 * 2 + j % 2;
-                float d = in_block_ref(i, j, h, w) ? dy[(i / 2 * (w / 2) + j / 2) * dys + from] : 0;
-                dx[c] = add ? dx[c] + d : d;
+                /* Channel c of this pixel lies in channel c * 4 + ... of dy. */
+                float d = in_block_ref(i, j, h, w) ? from[c * 4 + i % 2 * 2 + j % 2] : 0;
+                dx.at[c] = dx.add ? dx.at[c] + d : d;
             }
+        }
 }
 
-static void transpose_ref(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+static void transpose_ref(struct dd_out y, struct dd_in x, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            y[j * ys + i] = x[i * xs + j];
+            y.at[j * y.stride + i] = x.at[i * x.stride + j];
 }
 
 static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,

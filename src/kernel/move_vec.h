@@ -1,44 +1,43 @@
 /* Changes layout and resolution.  The only arithmetic is the mean or sum of four. */
 
-static void K(upsample)(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+static void K(upsample)(struct dd_out y, struct dd_in x, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++, x += xs) {
-            float *p = y + (2 * i * 2 * w + 2 * j) * ys, *q = p + 2 * w * ys;
+        for (size_t j = 0; j < w; j++, x.at += x.stride) {
+            float *p = y.at + (2 * i * 2 * w + 2 * j) * y.stride, *q = p + 2 * w * y.stride;
             EACH_VECTOR(c, channels, {
-                vf v = vf_take(x + c, lanes);
+                vf v = vf_take(x.at + c, lanes);
                 vf_put(p + c, v, lanes);
-                vf_put(p + ys + c, v, lanes);
+                vf_put(p + y.stride + c, v, lanes);
                 vf_put(q + c, v, lanes);
-                vf_put(q + ys + c, v, lanes);
+                vf_put(q + y.stride + c, v, lanes);
             });
         }
 }
 
-static void K(upsample_backward)(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
-                                 size_t w, size_t channels)
+static void K(upsample_backward)(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++, dx += dxs) {
-            const float *p = dy + (2 * i * 2 * w + 2 * j) * dys, *q = p + 2 * w * dys;
+        for (size_t j = 0; j < w; j++, dx.at += dx.stride) {
+            const float *p = dy.at + (2 * i * 2 * w + 2 * j) * dy.stride, *q = p + 2 * w * dy.stride;
             EACH_VECTOR(c, channels, {
-                vf above = vf_add(vf_take(p + c, lanes), vf_take(p + dys + c, lanes));
-                vf below = vf_add(vf_take(q + c, lanes), vf_take(q + dys + c, lanes));
+                vf above = vf_add(vf_take(p + c, lanes), vf_take(p + dy.stride + c, lanes));
+                vf below = vf_add(vf_take(q + c, lanes), vf_take(q + dy.stride + c, lanes));
                 vf d = vf_add(above, below);
-                vf_put(dx + c, add ? vf_add(vf_take(dx + c, lanes), d) : d, lanes);
+                vf_put(dx.at + c, dx.add ? vf_add(vf_take(dx.at + c, lanes), d) : d, lanes);
             });
         }
 }
 
-static void K(avgpool)(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+static void K(avgpool)(struct dd_out y, struct dd_in x, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h / 2; i++)
-        for (size_t j = 0; j < w / 2; j++, y += ys) {
-            const float *p = x + (2 * i * w + 2 * j) * xs, *q = p + w * xs;
+        for (size_t j = 0; j < w / 2; j++, y.at += y.stride) {
+            const float *p = x.at + (2 * i * w + 2 * j) * x.stride, *q = p + w * x.stride;
             EACH_VECTOR(c, channels, {
-                vf above = vf_add(vf_take(p + c, lanes), vf_take(p + xs + c, lanes));
-                vf below = vf_add(vf_take(q + c, lanes), vf_take(q + xs + c, lanes));
-                vf_put(y + c, vf_mul(vf_add(above, below), vf_set(0.25f)), lanes);
+                vf above = vf_add(vf_take(p + c, lanes), vf_take(p + x.stride + c, lanes));
+                vf below = vf_add(vf_take(q + c, lanes), vf_take(q + x.stride + c, lanes));
+                vf_put(y.at + c, vf_mul(vf_add(above, below), vf_set(0.25f)), lanes);
             });
         }
 }
@@ -55,19 +54,18 @@ INLINE int in_block(size_t i, size_t j, size_t h, size_t w)
     return i < (h & ~(size_t)1) && j < (w & ~(size_t)1);
 }
 
-static void K(avgpool_backward)(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
-                                size_t w, size_t channels)
+static void K(avgpool_backward)(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++, dx += dxs) {
-            const float *from = dy + (i / 2 * (w / 2) + j / 2) * dys;
+        for (size_t j = 0; j < w; j++, dx.at += dx.stride) {
+            const float *from = dy.at + (i / 2 * (w / 2) + j / 2) * dy.stride;
             if (in_block(i, j, h, w))
                 EACH_VECTOR(c, channels, {
                     vf d = vf_mul(vf_take(from + c, lanes), vf_set(0.25f));
-                    vf_put(dx + c, add ? vf_add(vf_take(dx + c, lanes), d) : d, lanes);
+                    vf_put(dx.at + c, dx.add ? vf_add(vf_take(dx.at + c, lanes), d) : d, lanes);
                 });
-            else if (!add)
-                clear_pixel(dx, channels);
+            else if (!dx.add)
+                clear_pixel(dx.at, channels);
         }
 }
 
@@ -97,12 +95,12 @@ static void unshuffle_pixel(float *y, const float *p0, const float *p1, const fl
     }
 }
 
-static void K(unshuffle)(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+static void K(unshuffle)(struct dd_out y, struct dd_in x, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h / 2; i++)
-        for (size_t j = 0; j < w / 2; j++, y += ys) {
-            const float *p = x + (2 * i * w + 2 * j) * xs, *q = p + w * xs;
-            unshuffle_pixel(y, p, p + xs, q, q + xs, channels);
+        for (size_t j = 0; j < w / 2; j++, y.at += y.stride) {
+            const float *p = x.at + (2 * i * w + 2 * j) * x.stride, *q = p + w * x.stride;
+            unshuffle_pixel(y.at, p, p + x.stride, q, q + x.stride, channels);
         }
 }
 
@@ -111,10 +109,9 @@ INLINE void put_or_add(float *p, vf a, int add)
     vf_store(p, add ? vf_add(vf_load(p), a) : a);
 }
 
-/* Does the inverse.  Two rounds of zips made y; log2 VL more rounds rotate the bits of an element's address
-   back. */
-static void unshuffle_pixel_backward(float *p0, float *p1, float *p2, float *p3, int add, const float *y,
-                                     size_t n)
+/* Does the inverse for the rows p [4].  Two rounds of zips made y; log2 VL more rounds rotate the bits of an
+   element's address back. */
+static void unshuffle_pixel_backward(float *const *p, int add, const float *y, size_t n)
 {
     size_t c = 0;
     for (; c + VL <= n; c += VL, y += 4 * VL) {
@@ -128,43 +125,43 @@ static void unshuffle_pixel_backward(float *p0, float *p1, float *p2, float *p3,
             b = high;
         }
 
-        put_or_add(p0 + c, a, add);
-        put_or_add(p1 + c, b, add);
-        put_or_add(p2 + c, d, add);
-        put_or_add(p3 + c, e, add);
+        put_or_add(p[0] + c, a, add);
+        put_or_add(p[1] + c, b, add);
+        put_or_add(p[2] + c, d, add);
+        put_or_add(p[3] + c, e, add);
     }
 
     for (; c < n; c++, y += 4) {
-        p0[c] = add ? p0[c] + y[0] : y[0];
-        p1[c] = add ? p1[c] + y[1] : y[1];
-        p2[c] = add ? p2[c] + y[2] : y[2];
-        p3[c] = add ? p3[c] + y[3] : y[3];
+        p[0][c] = add ? p[0][c] + y[0] : y[0];
+        p[1][c] = add ? p[1][c] + y[1] : y[1];
+        p[2][c] = add ? p[2][c] + y[2] : y[2];
+        p[3][c] = add ? p[3][c] + y[3] : y[3];
     }
 }
 
-static void K(unshuffle_backward)(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
-                                  size_t w, size_t channels)
+static void K(unshuffle_backward)(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++) {
-            float *p = dx + (i * w + j) * dxs, *q = p + w * dxs;
-            if (!in_block(i, j, h, w) && !add)
+            float *p = dx.at + (i * w + j) * dx.stride, *q = p + w * dx.stride;
+            float *const block[4] = { p, p + dx.stride, q, q + dx.stride };
+            if (!in_block(i, j, h, w) && !dx.add)
                 clear_pixel(p, channels);
             else if (in_block(i, j, h, w) && i % 2 == 0 && j % 2 == 0)
-                unshuffle_pixel_backward(p, p + dxs, q, q + dxs, add, dy + (i / 2 * (w / 2) + j / 2) * dys,
+                unshuffle_pixel_backward(block, dx.add, dy.at + (i / 2 * (w / 2) + j / 2) * dy.stride,
                                          channels);
         }
 }
 
 /* Transposes the rows x columns numbers that exist of a square of VL by VL.  One round of zips rotates the
    bits of an element's address (row, column) by one place; log2 VL rounds exchange row and column. */
-INLINE void transpose_square(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+INLINE void transpose_square(struct dd_out y, struct dd_in x, size_t rows, size_t columns)
 {
     vf a[VL], b[VL];
 
     UNROLL
     for (size_t i = 0; i < VL; i++)
-        a[i] = i < rows ? vf_take(x + i * xs, columns) : vf_set(0);
+        a[i] = i < rows ? vf_take(x.at + i * x.stride, columns) : vf_set(0);
 
     UNROLL
     for (size_t round = 1; round < VL; round *= 2) {
@@ -181,32 +178,35 @@ INLINE void transpose_square(float *y, size_t ys, const float *x, size_t xs, siz
     UNROLL
     for (size_t j = 0; j < VL; j++)
         if (j < columns)
-            vf_put(y + j * ys, a[j], rows);
+            vf_put(y.at + j * y.stride, a[j], rows);
 }
 
 /* The same as a function of its own, because the rare squares at an edge need not be compiled into each
    caller. */
-static void transpose_edge(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+static void transpose_edge(struct dd_out y, struct dd_in x, size_t rows, size_t columns)
 {
-    transpose_square(y, ys, x, xs, rows, columns);
+    transpose_square(y, x, rows, columns);
 }
 
-INLINE void transpose_strip(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+INLINE void transpose_strip(struct dd_out y, struct dd_in x, size_t rows, size_t columns)
 {
     for (size_t j = 0; j < columns; j += VL)
-        for (size_t i = 0; i < rows; i += VL)
+        for (size_t i = 0; i < rows; i += VL) {
+            const struct dd_out to = dd_out(y.at + j * y.stride + i, y.stride);
+            const struct dd_in from = dd_in(x.at + i * x.stride + j, x.stride);
             /* Whole squares are the most frequent, so they are compiled without tests for an edge. */
             if (i + VL <= rows && j + VL <= columns)
-                transpose_square(y + j * ys + i, ys, x + i * xs + j, xs, VL, VL);
+                transpose_square(to, from, VL, VL);
             else
-                transpose_edge(y + j * ys + i, ys, x + i * xs + j, xs, rows - i < VL ? rows - i : VL,
-                               columns - j < VL ? columns - j : VL);
+                transpose_edge(to, from, rows - i < VL ? rows - i : VL, columns - j < VL ? columns - j : VL);
+        }
 }
 
-/* Goes in strips of 16 rows, a cache line of y.  If ys is a large power of two, lines that are written in
+/* Goes in strips of 16 rows, a cache line of y.  If y.stride is a large power of two, lines that are written in
    part would not survive in the cache until the next strip. */
-static void K(transpose)(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+static void K(transpose)(struct dd_out y, struct dd_in x, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i += 16)
-        transpose_strip(y + i, ys, x + i * xs, xs, rows - i < 16 ? rows - i : 16, columns);
+        transpose_strip(dd_out(y.at + i, y.stride), dd_in(x.at + i * x.stride, x.stride),
+                        rows - i < 16 ? rows - i : 16, columns);
 }

@@ -78,80 +78,77 @@ INLINE float length(const float *x, size_t n)
     return sqrtf(vf_sum(square));
 }
 
-INLINE void rms_run(float *y, size_t ys, const float *x, size_t xs, const float *gain, const float *scale,
-                    const float *shift, const float *residual, size_t rs, size_t pixels, size_t channels,
-                    enum dd_act act)
+INLINE void rms_run(struct dd_out y, struct dd_in x, struct dd_in residual, size_t pixels, size_t channels,
+                    const struct dd_rms_terms terms)
 {
-    for (size_t p = 0; p < pixels; p++, x += xs, y += ys) {
-        float norm = length(x, channels);
+    for (size_t p = 0; p < pixels; p++, x.at += x.stride, y.at += y.stride) {
+        float norm = length(x.at, channels);
         /* v = x gain / max(||x||, 1e-12) */
         vf inverse = vf_set(1 / (norm < 1e-12f ? 1e-12f : norm));
         EACH_VECTOR(c, channels, {
-            vf v = vf_mul(vf_take(x + c, lanes), vf_mul(vf_take(gain + c, lanes), inverse));
-            if (scale)
-                v = vf_fma(v, vf_add(vf_set(1), vf_take(scale + c, lanes)), vf_take(shift + c, lanes));
-            v = vf_act(v, act);
-            if (residual)
-                v = vf_add(v, vf_take(residual + p * rs + c, lanes));
+            vf v = vf_mul(vf_take(x.at + c, lanes), vf_mul(vf_take(terms.gain + c, lanes), inverse));
+            if (terms.scale)
+                v = vf_fma(v, vf_add(vf_set(1), vf_take(terms.scale + c, lanes)),
+                           vf_take(terms.shift + c, lanes));
+            v = vf_act(v, terms.act);
+            if (residual.at)
+                v = vf_add(v, vf_take(residual.at + p * residual.stride + c, lanes));
 
-            vf_put(y + c, v, lanes);
+            vf_put(y.at + c, v, lanes);
         });
     }
 }
 
-static void K(rms)(float *y, size_t ys, const float *x, size_t xs, const float *gain, const float *scale,
-                   const float *shift, const float *residual, size_t rs, size_t pixels, size_t channels,
-                   enum dd_act act)
+static void K(rms)(struct dd_out y, struct dd_in x, const struct dd_rms_terms *terms, struct dd_in residual,
+                   size_t pixels, size_t channels)
 {
-    BY_ACT(act, rms_run, y, ys, x, xs, gain, scale, shift, residual, rs, pixels, channels);
+    struct dd_rms_terms t = *terms;
+    BY_ACT(t, rms_run, y, x, residual, pixels, channels);
 }
 
-/* Walks over a pixel's channels three times: for its norm; for the sums, n . t, and t, which waits in row;
+/* Walks over a pixel's channels three times: for its norm; for the sums, n . t, and t, which waits in a row;
    for dx. */
-INLINE void rms_backward_run(float *dx, size_t dxs, int add, float *sum, float *product, float *row,
-                             const float *dy, size_t dys, const float *x, size_t xs, const float *gain,
-                             const float *scale, const float *shift, size_t pixels, size_t channels,
-                             enum dd_act act)
+INLINE void rms_backward_run(struct dd_grad_out dx, struct dd_rms_sums sums, struct dd_in dy, struct dd_in x,
+                             size_t pixels, size_t channels, const struct dd_rms_terms terms)
 {
-    for (size_t p = 0; p < pixels; p++, x += xs, dy += dys, dx += dxs) {
-        float norm = length(x, channels);
+    for (size_t p = 0; p < pixels; p++, x.at += x.stride, dy.at += dy.stride, dx.at += dx.stride) {
+        float norm = length(x.at, channels);
         vf inverse = vf_set(1 / (norm < 1e-12f ? 1e-12f : norm)), dot = vf_set(0);
         EACH_VECTOR(c, channels, {
-            vf n = vf_mul(vf_take(x + c, lanes), inverse);
-            vf a = vf_take(gain + c, lanes);
-            vf h = vf_take(dy + c, lanes);
-            if (scale)
-                a = vf_mul(a, vf_add(vf_set(1), vf_take(scale + c, lanes)));
-            if (act != DD_ACT_NONE)
-                h = vf_mul(h,
-                           vf_act_slope(scale ? vf_fma(n, a, vf_take(shift + c, lanes)) : vf_mul(n, a), act));
+            vf n = vf_mul(vf_take(x.at + c, lanes), inverse);
+            vf a = vf_take(terms.gain + c, lanes);
+            vf h = vf_take(dy.at + c, lanes);
+            if (terms.scale)
+                a = vf_mul(a, vf_add(vf_set(1), vf_take(terms.scale + c, lanes)));
+            if (terms.act != DD_ACT_NONE) {
+                vf z = terms.scale ? vf_fma(n, a, vf_take(terms.shift + c, lanes)) : vf_mul(n, a);
+                h = vf_mul(h, vf_act_slope(z, terms.act));
+            }
 
             vf t = vf_mul(h, a);
-            vf_put(row + c, t, lanes);
-            vf_put(sum + c, vf_add(vf_take(sum + c, lanes), h), lanes);
-            vf_put(product + c, vf_fma(h, n, vf_take(product + c, lanes)), lanes);
+            vf_put(sums.row + c, t, lanes);
+            vf_put(sums.sum + c, vf_add(vf_take(sums.sum + c, lanes), h), lanes);
+            vf_put(sums.product + c, vf_fma(h, n, vf_take(sums.product + c, lanes)), lanes);
             dot = vf_fma(n, t, dot);
         });
 
         /* Below 1e-12 the norm counts as a constant, so n . t has no effect. */
         vf along = vf_set(norm < 1e-12f ? 0 : -vf_sum(dot));
         EACH_VECTOR(c, channels, {
-            vf n = vf_mul(vf_take(x + c, lanes), inverse);
-            vf d = vf_mul(vf_fma(n, along, vf_take(row + c, lanes)), inverse);
-            vf_put(dx + c, add ? vf_add(vf_take(dx + c, lanes), d) : d, lanes);
+            vf n = vf_mul(vf_take(x.at + c, lanes), inverse);
+            vf d = vf_mul(vf_fma(n, along, vf_take(sums.row + c, lanes)), inverse);
+            vf_put(dx.at + c, dx.add ? vf_add(vf_take(dx.at + c, lanes), d) : d, lanes);
         });
     }
 }
 
-static void K(rms_backward)(float *dx, size_t dxs, int add, float *sum, float *product, float *row,
-                            const float *dy, size_t dys, const float *x, size_t xs, const float *gain,
-                            const float *scale, const float *shift, size_t pixels, size_t channels,
-                            enum dd_act act)
+static void K(rms_backward)(struct dd_grad_out dx, const struct dd_rms_sums *sums, struct dd_in dy,
+                            struct dd_in x, const struct dd_rms_terms *terms, size_t pixels, size_t channels)
 {
+    struct dd_rms_terms t = *terms;
     EACH_VECTOR(c, channels, {
-        vf_put(sum + c, vf_set(0), lanes);
-        vf_put(product + c, vf_set(0), lanes);
+        vf_put(sums->sum + c, vf_set(0), lanes);
+        vf_put(sums->product + c, vf_set(0), lanes);
     });
-    BY_ACT(act, rms_backward_run, dx, dxs, add, sum, product, row, dy, dys, x, xs, gain, scale, shift, pixels,
-           channels);
+    BY_ACT(t, rms_backward_run, dx, *sums, dy, x, pixels, channels);
 }

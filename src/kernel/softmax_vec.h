@@ -32,18 +32,20 @@ INLINE vf exp_run(float *x, float a, float m, size_t n)
     return sum;
 }
 
-static void K(softmax)(float *x, size_t xs, float a, size_t rows, size_t n)
+static void K(softmax)(struct dd_out x, float a, size_t rows, size_t n)
 {
-    for (size_t r = 0; r < rows; r++, x += xs) {
+    for (size_t r = 0; r < rows; r++, x.at += x.stride) {
         /* The maximum is subtracted, so no power is above 1. */
-        float m = a * largest(x, n);
+        float m = a * largest(x.at, n);
         vf sum = vf_set(0);
-        for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
-            sum = vf_add(sum, exp_run(x + i, a, m, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
+        for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL) {
+            size_t count = n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL;
+            sum = vf_add(sum, exp_run(x.at + i, a, m, count));
+        }
 
         /* The row needs a single division. */
         vf inverse = vf_set(1 / vf_sum(sum));
-        EACH_VECTOR(i, n, { vf_put(x + i, vf_mul(vf_take(x + i, lanes), inverse), lanes); });
+        EACH_VECTOR(i, n, { vf_put(x.at + i, vf_mul(vf_take(x.at + i, lanes), inverse), lanes); });
     }
 }
 
@@ -55,18 +57,19 @@ INLINE vf dot_run(const float *x, const float *y, size_t n)
     return sum;
 }
 
-static void K(softmax_backward)(float *d, size_t ds, const float *y, size_t ys, float a, size_t rows,
-                                size_t n)
+static void K(softmax_backward)(struct dd_out d, struct dd_in y, float a, size_t rows, size_t n)
 {
-    for (size_t r = 0; r < rows; r++, d += ds, y += ys) {
+    for (size_t r = 0; r < rows; r++, d.at += d.stride, y.at += y.stride) {
         vf sum = vf_set(0);
-        for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
-            sum = vf_add(sum, dot_run(y + i, d + i, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
+        for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL) {
+            size_t count = n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL;
+            sum = vf_add(sum, dot_run(y.at + i, d.at + i, count));
+        }
 
         vf along = vf_set(vf_sum(sum));
         EACH_VECTOR(i, n, {
-            vf scaled = vf_mul(vf_set(a), vf_take(y + i, lanes));
-            vf_put(d + i, vf_mul(scaled, vf_sub(vf_take(d + i, lanes), along)), lanes);
+            vf scaled = vf_mul(vf_set(a), vf_take(y.at + i, lanes));
+            vf_put(d.at + i, vf_mul(scaled, vf_sub(vf_take(d.at + i, lanes), along)), lanes);
         });
     }
 }

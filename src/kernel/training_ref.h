@@ -23,13 +23,15 @@ static void lerp_ref(float *y, float *low, const float *x, float rate, size_t n)
     }
 }
 
-static void dropout_ref(float *y, size_t n, const uint32_t *counter, const uint32_t *key, size_t skip,
-                        uint32_t limit, float scale)
+static void dropout_ref(float *y, size_t n, const struct dd_dropout_terms *terms)
 {
+    const uint32_t *counter = terms->counter;
+    size_t skip = terms->skip;
+
     for (size_t i = skip; i < skip + n; i++) {
         uint32_t at[4] = { counter[0] + (uint32_t)(i / 4), counter[1], counter[2], counter[3] }, word[4];
-        dd_rng_philox(word, at, key);
-        y[i - skip] = word[i % 4] < limit ? 0 : y[i - skip] * scale;
+        dd_rng_philox(word, at, terms->key);
+        y[i - skip] = word[i % 4] < terms->limit ? 0 : y[i - skip] * terms->scale;
     }
 }
 

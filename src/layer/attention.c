@@ -103,7 +103,7 @@ static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float 
         size_t stride = memory ? p->dim : x->stride;
         part = dd_min(first + count, memory ? p->memory : first + count) - t;
         if (transposed)
-            k->transpose(y + (t - first), ys, from, stride, part, columns);
+            k->transpose(dd_out(y + (t - first), ys), dd_in(from, stride), part, columns);
         else
             k->affine(dd_out(y + (t - first) * ys, ys), dd_in(from, stride), NULL, part, columns);
     }
@@ -176,7 +176,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
 
         dd_matrix_multiply(k, s, ss, images + at * qkv->stride + head * p->dim, qkv->stride, b,
                            p->dim * p->nr, rows, p->dim, p->tokens, 0);
-        k->softmax(s, ss, (float)(1 / sqrt((double)p->dim)), rows, p->tokens);
+        k->softmax(dd_out(s, ss), (float)(1 / sqrt((double)p->dim)), rows, p->tokens);
         dd_matrix_multiply(k, y->data + (first * p->pixels + at) * y->stride + head * p->dim, y->stride, s,
                            ss, b + p->k_size, p->tokens * p->nr, rows, p->tokens, p->dim, 0);
     }
@@ -277,13 +277,13 @@ static void block_backward(const struct head *h, size_t start)
     /* P, then its outer products with dy, which dv adds up. */
     dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim,
                        p->tokens, 0);
-    k->softmax(s, ss, scale, rows, p->tokens);
+    k->softmax(dd_out(s, ss), scale, rows, p->tokens);
     add_outer(h, h->scratch + h->b->dv, s, dy, h->dy_stride, rows, start > 0);
 
     /* dP, then dS in its place. */
     dd_matrix_multiply(k, ds, ss, dy, h->dy_stride, h->scratch + h->b->v_t, p->dim * p->nr, rows, p->dim,
                        p->tokens, 0);
-    k->softmax_backward(ds, ss, s, ss, scale, rows, p->tokens);
+    k->softmax_backward(dd_out(ds, ss), dd_in(s, ss), scale, rows, p->tokens);
 
     dd_matrix_multiply(k, h->dq + start * h->d_stride, h->d_stride, ds, ss, h->scratch + h->b->k,
                        p->tokens * p->nr, rows, p->tokens, p->dim, 0);

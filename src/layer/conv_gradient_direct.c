@@ -275,7 +275,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     for (size_t plane = 1; plane < o->planes; plane++)
         w->g->k->post(dd_out(c, nr), dd_in(c + plane * o->c_plane, nr), &sum, m, n);
     if (!p->swapped)
-        w->g->k->transpose(own, nr, c, nr, m, n);
+        w->g->k->transpose(dd_out(own, nr), dd_in(c, nr), m, n);
 
     for (size_t i = 0; i < (p->swapped ? m : n); i++)
         if (p->swapped)

@@ -129,7 +129,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     float *turned = own + 9 * nr * nr, *dw = w->dw + (column * nr * o->rows + row * nr) * 9;
     for (size_t i = 0; i < m; i++)
         k->winograd_weights_adjoint(own + i * 9 * nr, nr, c + i * nr, o->c_plane, n);
-    k->transpose(turned, 9 * nr, own, nr, 9 * m, n);
+    k->transpose(dd_out(turned, 9 * nr), dd_in(own, nr), 9 * m, n);
     const struct dd_post_terms sum = { .residual = dd_in(dw, 9 * o->rows), .scale = 1 };
     k->post(dd_out(dw, 9 * o->rows), dd_in(turned, 9 * nr), &sum, n, 9 * m);
 }

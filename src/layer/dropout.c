@@ -13,16 +13,20 @@ static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size
                         size_t n, double p, const struct dd_dropout *masks, uint32_t place)
 {
     uint64_t sample = masks->first + image;
-    const uint32_t key[2] = { (uint32_t)masks->seed, (uint32_t)(masks->seed >> 32) };
-    uint32_t counter[4] = { 0, (uint32_t)sample, place,
-                            (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff) };
+    uint32_t purpose = (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff);
     size_t pixels = (size_t)y->h * (size_t)y->w, c = (size_t)y->c;
+    struct dd_dropout_terms terms = {
+        .counter = { 0, (uint32_t)sample, place, purpose },
+        .key = { (uint32_t)masks->seed, (uint32_t)(masks->seed >> 32) },
+        .limit = (uint32_t)(p * 0x1p32),
+        .scale = (float)(1 / (1 - p)),
+    };
 
     for (size_t i = first; i < first + n; i++) {
         /* Philox makes four words at a time, so a pixel may begin inside of a group of four. */
-        counter[0] = (uint32_t)(i * c / 4);
-        k->dropout(y->data + (image * pixels + i) * y->stride, c, counter, key, i * c % 4,
-                   (uint32_t)(p * 0x1p32), (float)(1 / (1 - p)));
+        terms.counter[0] = (uint32_t)(i * c / 4);
+        terms.skip = i * c % 4;
+        k->dropout(y->data + (image * pixels + i) * y->stride, c, &terms);
     }
 }
 

@@ -125,8 +125,8 @@ static void make_k(const struct plan *p, const struct dd_kernels *kernels, float
     if (p->memory)
         kernels->affine(dd_out(k, p->tokens), dd_in(memory + first * p->memory, p->memory), NULL, n,
                         p->memory);
-    kernels->transpose(k + p->memory, p->tokens, x + first, xs, p->pixels, n);
-    kernels->softmax(k, p->tokens, 1, n, p->tokens);
+    kernels->transpose(dd_out(k + p->memory, p->tokens), dd_in(x + first, xs), p->pixels, n);
+    kernels->softmax(dd_out(k, p->tokens), 1, n, p->tokens);
 }
 
 /* Packs a panel of v, [tokens][nr], from x, the v of a head.  memory as in make_k. */
@@ -138,7 +138,7 @@ static void make_v(const struct plan *p, const struct dd_kernels *kernels, float
     if (n < p->nr)
         memset(v, 0, sizeof(float) * p->nr * p->tokens);
     if (p->memory)
-        kernels->transpose(v, p->nr, memory + first * p->memory, p->memory, n, p->memory);
+        kernels->transpose(dd_out(v, p->nr), dd_in(memory + first * p->memory, p->memory), n, p->memory);
     kernels->affine(dd_out(v + p->memory * p->nr, p->nr), dd_in(x + first, xs), NULL, p->pixels, n);
 }
 
@@ -178,7 +178,7 @@ static void make_y(const struct slice *s, const struct dd_context *ctx, const st
     float *out = y->data + ((s->first + image) * p->pixels + first) * y->stride + head * p->dim;
     s->k->affine(dd_out(q, p->dim), dd_in(head_input(s, image, head, 0) + first * s->stride, s->stride), NULL,
                  n, p->dim);
-    s->k->softmax(q, p->dim, 1, n, p->dim);
+    s->k->softmax(dd_out(q, p->dim), 1, n, p->dim);
     dd_matrix_multiply(s->k, out, y->stride, q, p->dim, head_scratch(s, image, head) + p->k_size + p->v_size,
                        p->dim * p->nr, n, p->dim, p->dim, 0);
 }
@@ -300,18 +300,19 @@ static void query_backward(const struct head *h)
         float *to = h->packed + j * p->nr * p->dim;
         if (n < p->nr)
             memset(to, 0, sizeof(float) * p->nr * p->dim);
-        k->transpose(to, p->nr, h->plain + j * p->nr * p->dim, p->dim, n, p->dim);
+        k->transpose(dd_out(to, p->nr), dd_in(h->plain + j * p->nr * p->dim, p->dim), n, p->dim);
     }
     dd_matrix_multiply(k, h->dq, h->d_stride, h->dy, h->dy_stride, h->packed, p->dim * p->nr, p->pixels,
                        p->dim, p->dim, 0);
 
     /* Computes q' anew, then dq from dq'. */
-    k->affine(dd_out(h->q_soft, p->dim), dd_in(h->q, h->stride), NULL, p->pixels, p->dim);
-    k->softmax(h->q_soft, p->dim, 1, p->pixels, p->dim);
-    k->softmax_backward(h->dq, h->d_stride, h->q_soft, p->dim, 1, p->pixels, p->dim);
+    const struct dd_out q = dd_out(h->q_soft, p->dim);
+    k->affine(q, dd_in(h->q, h->stride), NULL, p->pixels, p->dim);
+    k->softmax(q, 1, p->pixels, p->dim);
+    k->softmax_backward(dd_out(h->dq, h->d_stride), dd_in(q.at, q.stride), 1, p->pixels, p->dim);
 
     /* dC = q'^T dy / sqrt(D), with dy packed. */
-    k->transpose(h->turned, p->pixels, h->q_soft, p->dim, p->pixels, p->dim);
+    k->transpose(dd_out(h->turned, p->pixels), dd_in(q.at, q.stride), p->pixels, p->dim);
     for (size_t j = 0; j < p->panels; j++) {
         size_t n = dd_min(p->nr, p->dim - j * p->nr);
         float *to = h->packed + j * p->nr * p->pixels;
@@ -328,13 +329,13 @@ static void value_backward(const struct head *h)
     const struct plan *p = h->p;
     const struct dd_kernels *k = h->kernels;
 
-    k->transpose(h->turned, p->dim, h->k, p->tokens, p->dim, p->tokens);
+    k->transpose(dd_out(h->turned, p->dim), dd_in(h->k, p->tokens), p->dim, p->tokens);
     dd_matrix_multiply(k, h->dq + 2 * h->inner, h->d_stride, h->turned + p->memory * p->dim, p->dim, h->c,
                        p->dim * p->nr, p->pixels, p->dim, p->dim, 0);
     if (p->memory) {
         dd_matrix_multiply(k, h->packed, p->dim, h->turned, p->dim, h->c, p->dim * p->nr, p->memory, p->dim,
                            p->dim, 0);
-        k->transpose(h->dmemory + h->values, p->memory, h->packed, p->dim, p->memory, p->dim);
+        k->transpose(dd_out(h->dmemory + h->values, p->memory), dd_in(h->packed, p->dim), p->memory, p->dim);
     }
 }
 
@@ -355,15 +356,17 @@ static void key_backward(const struct head *h)
         if (t < p->memory)
             k->affine(dd_out(to, p->nr), dd_in(h->memory + h->values + t, p->memory), NULL, p->dim, n);
         else
-            k->transpose(to, p->nr, h->q + 2 * h->inner + (t - p->memory) * h->stride, h->stride, n, p->dim);
+            k->transpose(dd_out(to, p->nr),
+                         dd_in(h->q + 2 * h->inner + (t - p->memory) * h->stride, h->stride), n, p->dim);
     }
 
     /* dk' = dC v^T, [dim, tokens], is the transpose of the head's formula; then dk by softmax backwards
        over the tokens. */
     dd_matrix_multiply(k, h->turned, p->tokens, h->plain, p->dim, h->packed, p->dim * p->nr, p->dim, p->dim,
                        p->tokens, 0);
-    k->softmax_backward(h->turned, p->tokens, h->k, p->tokens, 1, p->dim, p->tokens);
-    k->transpose(h->dq + h->inner, h->d_stride, h->turned + p->memory, p->tokens, p->dim, p->pixels);
+    k->softmax_backward(dd_out(h->turned, p->tokens), dd_in(h->k, p->tokens), 1, p->dim, p->tokens);
+    k->transpose(dd_out(h->dq + h->inner, h->d_stride), dd_in(h->turned + p->memory, p->tokens), p->dim,
+                 p->pixels);
     k->affine(dd_out(h->dmemory, p->memory), dd_in(h->turned, p->tokens), NULL, p->dim, p->memory);
 }
 

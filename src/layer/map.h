@@ -5,6 +5,7 @@
    channels side by side into one buffer: a concatenation without a copy. */
 #ifndef DD_MAP_H
 #define DD_MAP_H
+#include <stdbool.h>
 #include "kernel/kernels.h"
 
 struct dd_map {
@@ -29,6 +30,11 @@ static inline struct dd_in dd_map_in(const struct dd_map *m, size_t pixel)
 static inline struct dd_out dd_map_out(const struct dd_map *m, size_t pixel)
 {
     return dd_out(m->data + pixel * m->stride, m->stride);
+}
+
+static inline struct dd_grad_out dd_map_grad_out(const struct dd_map *m, size_t pixel, bool add)
+{
+    return (struct dd_grad_out){ m->data + pixel * m->stride, m->stride, add };
 }
 
 struct dd_worker;

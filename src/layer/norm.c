@@ -208,19 +208,29 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx,
     }
 }
 
+/* Returns the terms for an image. */
+static struct dd_rms_terms rms_terms(const struct dd_norm_rms *rms, size_t image, size_t channels)
+{
+    const float *emb = rms->emb.data ? rms->emb.data + image * rms->emb.stride : NULL;
+    return (struct dd_rms_terms){
+        .gain = rms->gain,
+        .scale = emb,
+        .shift = emb ? emb + channels : NULL,
+        .act = rms->act,
+    };
+}
+
 void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                          const struct dd_norm_rms *rms, const struct dd_map *residual)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c;
-    const float *emb = rms->emb.data;
 
     DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
         size_t image = task / blocks, first = task % blocks * CHUNK, at = image * pixels + first;
-        const float *scale = emb ? emb + image * rms->emb.stride : NULL;
-        ctx->k->rms(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, rms->gain,
-                    scale, scale ? scale + channels : NULL,
-                    residual ? residual->data + at * residual->stride : NULL, residual ? residual->stride : 0,
-                    dd_min(CHUNK, pixels - first), channels, rms->act);
+        const struct dd_rms_terms terms = rms_terms(rms, image, channels);
+        ctx->k->rms(dd_map_out(y, at), dd_map_in(x, at), &terms,
+                    residual ? dd_map_in(residual, at) : (struct dd_in){ 0 }, dd_min(CHUNK, pixels - first),
+                    channels);
     }
 }
 
@@ -263,13 +273,17 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
 {
     size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK);
     size_t n = (size_t)x->n, channels = (size_t)x->c;
-    const float *emb = rms->emb.data;
     float *sums = ctx->scratch + (size_t)ctx->threads * dd_aligned(channels);
 
     DD_TASKS(ctx->worker, task, n * chunks) {
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first;
         size_t count = dd_min(CHUNK, pixels - first);
-        const float *scale = emb ? emb + image * rms->emb.stride : NULL, *from = dy->data + at * dy->stride;
+        const struct dd_rms_terms terms = rms_terms(rms, image, channels);
+        const struct dd_rms_sums its_sums = {
+            .sum = sums + task * 2 * channels,
+            .product = sums + (task * 2 + 1) * channels,
+            .row = ctx->scratch + dd_thread(ctx->worker) * dd_aligned(channels),
+        };
 
         /* dx may be dy, so the residual gets its gradient first. */
         if (dresidual.map) {
@@ -278,11 +292,8 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
                                                .scale = 1 };
             ctx->k->post(r, dd_map_in(dy, at), &sum, count, channels);
         }
-        ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels,
-                             sums + (task * 2 + 1) * channels,
-                             ctx->scratch + dd_thread(ctx->worker) * dd_aligned(channels), from, dy->stride,
-                             x->data + at * x->stride, x->stride, rms->gain, scale,
-                             scale ? scale + channels : NULL, count, channels, rms->act);
+        ctx->k->rms_backward(dd_map_grad_out(dx, at, add), &its_sums, dd_map_in(dy, at), dd_map_in(x, at),
+                             &terms, count, channels);
     }
 
     DD_TASKS(ctx->worker, block, dd_blocks(channels, CHANNELS))

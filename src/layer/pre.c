@@ -64,7 +64,6 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
 
     DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(x, task);
-        struct dd_out to = dd_map_out(dx, k.at);
         struct dd_affine_terms terms = dd_pre_terms(pre, k.image, c);
         struct dd_affine_sums sums = { 0 };
         if (dscale)
@@ -73,8 +72,8 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
                 .product = ctx->scratch + (task * 2 + 1) * c,
                 .pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride,
             };
-        ctx->k->affine_backward((struct dd_grad_out){ to.at, to.stride, add }, dscale ? &sums : NULL,
-                                dd_map_in(du, k.at), dd_map_in(x, k.at), &terms, k.pixels, c);
+        ctx->k->affine_backward(dd_map_grad_out(dx, k.at, add), dscale ? &sums : NULL, dd_map_in(du, k.at),
+                                dd_map_in(x, k.at), &terms, k.pixels, c);
     }
 
     if (dscale)
@@ -90,7 +89,7 @@ static void store_chunk(const struct dd_kernels *k, const struct chunk *at, cons
     struct dd_in from = dd_map_in(dy, at->at);
     /* Applies the activation's derivative, or copies dy if dz lies elsewhere; then scales. */
     if (act != DD_ACT_NONE)
-        k->affine_backward((struct dd_grad_out){ to.at, to.stride, 0 }, NULL, from, dd_map_in(v, at->at),
+        k->affine_backward(dd_map_grad_out(dz, at->at, false), NULL, from, dd_map_in(v, at->at),
                            &(struct dd_affine_terms){ .act = act }, at->pixels, c);
     else if (to.at != from.at)
         k->affine(to, from, NULL, at->pixels, c);

@@ -37,8 +37,7 @@ void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y
 {
     DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h) {
         struct dd_in r = load(ctx, x, pre, row, 1);
-        ctx->k->upsample(y->data + row * 2 * (size_t)y->w * y->stride, y->stride, r.at, r.stride, 1,
-                         (size_t)x->w, (size_t)x->c);
+        ctx->k->upsample(dd_map_out(y, row * 2 * (size_t)y->w), r, 1, (size_t)x->w, (size_t)x->c);
     }
 }
 
@@ -46,9 +45,8 @@ void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *
                              const struct dd_map *dy)
 {
     DD_TASKS(ctx->worker, row, (size_t)dx->n * (size_t)dx->h)
-        ctx->k->upsample_backward(dx->data + row * (size_t)dx->w * dx->stride, dx->stride, add,
-                                  dy->data + row * 2 * (size_t)dy->w * dy->stride, dy->stride, 1,
-                                  (size_t)dx->w, (size_t)dx->c);
+        ctx->k->upsample_backward(dd_map_grad_out(dx, row * (size_t)dx->w, add),
+                                  dd_map_in(dy, row * 2 * (size_t)dy->w), 1, (size_t)dx->w, (size_t)dx->c);
 }
 
 /* Returns the row of x at which row `row` of the output begins; both are counted over all images.  An odd
@@ -63,12 +61,11 @@ void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map 
 {
     DD_TASKS(ctx->worker, row, (size_t)y->n * (size_t)y->h) {
         struct dd_in r = load(ctx, x, pre, pair(y, x, row), 2);
-        ctx->k->avgpool(y->data + row * (size_t)y->w * y->stride, y->stride, r.at, r.stride, 2, (size_t)x->w,
-                        (size_t)x->c);
+        ctx->k->avgpool(dd_map_out(y, row * (size_t)y->w), r, 2, (size_t)x->w, (size_t)x->c);
     }
 }
 
-typedef void pairs_backward(float *, size_t, int, const float *, size_t, size_t, size_t, size_t);
+typedef void pairs_backward(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w, size_t channels);
 
 /* Applies f to the pairs of rows of dx.  The last pair of an image may be a single row, which forward has
    left out. */
@@ -78,9 +75,9 @@ static void each_pair(const struct dd_context *ctx, pairs_backward *f, const str
     size_t h = (size_t)dx->h, pairs = dd_blocks(h, 2);
     DD_TASKS(ctx->worker, task, (size_t)dx->n * pairs) {
         size_t image = task / pairs, row = task % pairs;
-        f(dx->data + (image * h + 2 * row) * (size_t)dx->w * dx->stride, dx->stride, add,
-          dy->data + (image * (size_t)dy->h + row) * (size_t)dy->w * dy->stride, dy->stride,
-          dd_min(2, h - 2 * row), (size_t)dx->w, (size_t)dx->c);
+        f(dd_map_grad_out(dx, (image * h + 2 * row) * (size_t)dx->w, add),
+          dd_map_in(dy, (image * (size_t)dy->h + row) * (size_t)dy->w), dd_min(2, h - 2 * row), (size_t)dx->w,
+          (size_t)dx->c);
     }
 }
 
@@ -94,9 +91,8 @@ void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd
                                    const struct dd_map *x)
 {
     DD_TASKS(ctx->worker, row, (size_t)y->n * (size_t)y->h)
-        ctx->k->unshuffle(y->data + row * (size_t)y->w * y->stride, y->stride,
-                          x->data + pair(y, x, row) * (size_t)x->w * x->stride, x->stride, 2, (size_t)x->w,
-                          (size_t)x->c);
+        ctx->k->unshuffle(dd_map_out(y, row * (size_t)y->w), dd_map_in(x, pair(y, x, row) * (size_t)x->w), 2,
+                          (size_t)x->w, (size_t)x->c);
 }
 
 void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,

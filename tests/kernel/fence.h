@@ -44,6 +44,11 @@ static inline struct dd_out plane_out(const struct plane *p)
     return dd_out(p->at, p->stride);
 }
 
+static inline struct dd_grad_out plane_grad_out(const struct plane *p, int add)
+{
+    return (struct dd_grad_out){ p->at, p->stride, add };
+}
+
 double random_value(void);    /* uniform in [-1, 1], the same sequence in every run */
 size_t random_size(size_t n); /* uniform in 0 .. n - 1 */
 

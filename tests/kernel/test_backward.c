@@ -148,10 +148,8 @@ TEST(kernel_slopes, over_the_whole_range)
                 one.at[i] = 1;
             }
             const struct dd_affine_terms terms = { .act = act };
-            k.affine_backward((struct dd_grad_out){ y.at, N, 0 }, NULL, plane_in(&one), plane_in(&x), &terms,
-                              1, N);
-            ref.affine_backward((struct dd_grad_out){ want.at, N, 0 }, NULL, plane_in(&one), plane_in(&x),
-                                &terms, 1, N);
+            k.affine_backward(plane_grad_out(&y, 0), NULL, plane_in(&one), plane_in(&x), &terms, 1, N);
+            ref.affine_backward(plane_grad_out(&want, 0), NULL, plane_in(&one), plane_in(&x), &terms, 1, N);
             for (size_t i = 0; i < N; i++)
                 near(&k, "slope", &y, 0, i, want.at[i], slope_bound(act, 1, want.at[i], 0));
         }
@@ -285,9 +283,11 @@ static void rms_check(const struct dd_kernels *k, const struct dd_kernels *ref, 
 static void rms_call(const struct dd_kernels *k, const struct rms_case *t, const struct plane *dx,
                      const struct plane *dy, float *sum, float *product)
 {
-    k->rms_backward(dx->at, dx->stride, t->add, sum, product, t->row.at, dy->at, dy->stride, t->x.at,
-                    t->x.stride, t->gain.at, t->scaled ? t->emb.at : NULL, t->emb.at + t->channels,
-                    t->x.pixels, t->channels, t->act);
+    const struct dd_rms_sums sums = { sum, product, t->row.at };
+    const struct dd_rms_terms terms = { t->gain.at, t->scaled ? t->emb.at : NULL, t->emb.at + t->channels,
+                                        t->act };
+    k->rms_backward(plane_grad_out(dx, t->add), &sums, plane_in(dy), plane_in(&t->x), &terms, t->x.pixels,
+                    t->channels);
 }
 
 /* x is ordinary, since an infinity would make every channel of its pixel a NaN. */
@@ -343,13 +343,13 @@ void check_softmax_backward(const struct dd_kernels *k, const struct dd_kernels 
                      other = plane(4, 3, n, n + 1, ORDINARY);
 
         /* This makes y a softmax: positive, with sum 1. */
-        ref->softmax(y.at, y.stride, 0.5f, 3, n);
+        ref->softmax(plane_out(&y), 0.5f, 3, n);
         for (size_t r = 0; r < 3; r++)
             memcpy(plane_at(&other, r, 0), plane_at(&d, r, 0), n * sizeof(float));
 
-        k->softmax_backward(d.at, d.stride, y.at, y.stride, 0.7f, 3, n);
-        ref->softmax_backward(want.at, want.stride, y.at, y.stride, 0.7f, 3, n);
-        k->softmax_backward(other.at, other.stride, y.at, y.stride, 0.7f, 3, n);
+        k->softmax_backward(plane_out(&d), plane_in(&y), 0.7f, 3, n);
+        ref->softmax_backward(plane_out(&want), plane_in(&y), 0.7f, 3, n);
+        k->softmax_backward(plane_out(&other), plane_in(&y), 0.7f, 3, n);
 
         plane_check(&d, "softmax_backward");
 
@@ -378,8 +378,8 @@ void check_upsample_backward(const struct dd_kernels *k, const struct dd_kernels
         size_t c = size_of(i / 2), h = 1 + i % 3, w = 1 + i % 4;
         struct plane dy = plane(0, 4 * h * w, c, c + i % 4, ORDINARY),
                      dx = plane(1, h * w, c, c + i % 3, ORDINARY), want = plane_copy(2, &dx);
-        k->upsample_backward(dx.at, dx.stride, i % 2, dy.at, dy.stride, h, w, c);
-        ref->upsample_backward(want.at, want.stride, i % 2, dy.at, dy.stride, h, w, c);
+        k->upsample_backward(plane_grad_out(&dx, i % 2), plane_in(&dy), h, w, c);
+        ref->upsample_backward(plane_grad_out(&want, i % 2), plane_in(&dy), h, w, c);
         plane_check(&dx, "upsample_backward");
         for (size_t p = 0; p < h * w; p++)
             for (size_t j = 0; j < c; j++) {
@@ -392,8 +392,7 @@ void check_upsample_backward(const struct dd_kernels *k, const struct dd_kernels
     }
 }
 
-typedef void move_backward(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w,
-                           size_t channels);
+typedef void move_backward(struct dd_grad_out dx, struct dd_in dy, size_t h, size_t w, size_t channels);
 
 /* The gradient of each element is that of one element of dy times 1/4 or 1, and at most one sum is
    rounded. So the bits are those of the definition. */
@@ -413,7 +412,7 @@ static void move_case(const struct dd_kernels *k, const char *name, move_backwar
                         (shuffled ? 1 : 0.25f);
                 *to = i % 2 ? *to + d : d;
             }
-    run(dx.at, dx.stride, i % 2, dy.at, dy.stride, h, w, c);
+    run(plane_grad_out(&dx, i % 2), plane_in(&dy), h, w, c);
     plane_check(&dx, name);
     same(k, name, &dx, &want);
 }

@@ -177,14 +177,15 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
     struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY);
     struct plane want = plane(3, PIXELS, channels, channels, ORDINARY), gain = vector(4, channels),
                  emb = vector(5, 2 * channels);
-    const float *s = scaled ? emb.at : NULL, *b = scaled ? emb.at + channels : NULL,
-                *res = added ? r.at : NULL;
+    const float *s = scaled ? emb.at : NULL, *b = scaled ? emb.at + channels : NULL;
 
     if (values == ORDINARY && channels)
         memset(plane_at(&x, 1, 0), 0, channels * sizeof(float)); /* the norm is 0: 1e-12 takes its place */
 
-    ref->rms(want.at, want.stride, x.at, x.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
-    k->rms(y.at, y.stride, x.at, x.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
+    const struct dd_rms_terms terms = { gain.at, s, b, act };
+    const struct dd_in residual = dd_in(added ? r.at : NULL, r.stride);
+    ref->rms(plane_out(&want), plane_in(&x), &terms, residual, PIXELS, channels);
+    k->rms(plane_out(&y), plane_in(&x), &terms, residual, PIXELS, channels);
     plane_check(&y, "rms");
 
     for (size_t p = 0; p < PIXELS; p++) {
@@ -201,8 +202,7 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
     struct plane other = plane(6, PIXELS, channels, channels + gap + 1, ORDINARY);
     for (size_t p = 0; p < PIXELS; p++)
         memcpy(plane_at(&other, p, 0), plane_at(&x, p, 0), channels * sizeof(float));
-    k->rms(other.at, other.stride, other.at, other.stride, gain.at, s, b, res, r.stride, PIXELS, channels,
-           act);
+    k->rms(plane_out(&other), plane_in(&other), &terms, residual, PIXELS, channels);
     same(k, "rms", &other, &y);
 }
 

@@ -19,7 +19,7 @@ void check_upsample(const struct dd_kernels *k, const struct dd_kernels *ref)
             for (size_t j = 0; j < 2 * w; j++)
                 memcpy(plane_at(&want, i * 2 * w + j, 0), plane_at(&x, i / 2 * w + j / 2, 0),
                        c * sizeof(float));
-        k->upsample(y.at, y.stride, x.at, x.stride, h, w, c);
+        k->upsample(plane_out(&y), plane_in(&x), h, w, c);
         plane_check(&y, "upsample");
         same(k, "upsample", &y, &want);
     }
@@ -33,8 +33,8 @@ void check_avgpool(const struct dd_kernels *k, const struct dd_kernels *ref)
         size_t h = shapes[c % SHAPES].h, w = shapes[c % SHAPES].w, n = (h / 2) * (w / 2);
         struct plane x = plane(0, h * w, c, c + c % 4, c % 2 ? SPECIAL : ORDINARY);
         struct plane y = plane(1, n, c, c + c % 3, ORDINARY), want = plane_copy(2, &y);
-        k->avgpool(y.at, y.stride, x.at, x.stride, h, w, c);
-        ref->avgpool(want.at, want.stride, x.at, x.stride, h, w, c);
+        k->avgpool(plane_out(&y), plane_in(&x), h, w, c);
+        ref->avgpool(plane_out(&want), plane_in(&x), h, w, c);
         plane_check(&y, "avgpool");
         for (size_t p = 0; p < n; p++)
             for (size_t i = 0; i < c; i++) {
@@ -58,7 +58,7 @@ void check_unshuffle(const struct dd_kernels *k, const struct dd_kernels *ref)
                 for (size_t ch = 0; ch < c; ch++)
                     *plane_at(&want, i / 2 * (w / 2) + j / 2, ch * 4 + i % 2 * 2 + j % 2) =
                         *plane_at(&x, i * w + j, ch);
-        k->unshuffle(y.at, y.stride, x.at, x.stride, h, w, c);
+        k->unshuffle(plane_out(&y), plane_in(&x), h, w, c);
         plane_check(&y, "unshuffle");
         same(k, "unshuffle", &y, &want);
     }
@@ -74,7 +74,7 @@ void check_transpose(const struct dd_kernels *k, const struct dd_kernels *ref)
             for (size_t i = 0; i < rows; i++)
                 for (size_t j = 0; j < columns; j++)
                     *plane_at(&want, j, i) = *plane_at(&x, i, j);
-            k->transpose(y.at, y.stride, x.at, x.stride, rows, columns);
+            k->transpose(plane_out(&y), plane_in(&x), rows, columns);
             plane_check(&y, "transpose");
             same(k, "transpose", &y, &want);
         }

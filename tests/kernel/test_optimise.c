@@ -96,14 +96,18 @@ TEST(kernel_reference, lerp_follows_its_closed_form)
    is gone. */
 void check_dropout(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
-    const uint32_t key[2] = { 0x13198a2e, 0x03707344 };
     for (size_t n = 0; n < MOST; n++)
         for (size_t skip = 0; skip < 4; skip++) {
-            uint32_t counter[4] = { n % 2 ? 0xfffffffb : 7 * (uint32_t)n, (uint32_t)n, 0x82efa98e, 4u << 24 },
-                     limit = n % 5 ? 0x60000000 : 0xffffffff;
+            const struct dd_dropout_terms terms = {
+                .counter = { n % 2 ? 0xfffffffb : 7 * (uint32_t)n, (uint32_t)n, 0x82efa98e, 4u << 24 },
+                .key = { 0x13198a2e, 0x03707344 },
+                .skip = skip,
+                .limit = n % 5 ? 0x60000000 : 0xffffffff,
+                .scale = 1.25f,
+            };
             struct plane y = plane(0, 1, n, n, n % 3 ? ORDINARY : SPECIAL), want = plane_copy(1, &y);
-            ref->dropout(want.at, n, counter, key, skip, limit, 1.25f);
-            k->dropout(y.at, n, counter, key, skip, limit, 1.25f);
+            ref->dropout(want.at, n, &terms);
+            k->dropout(y.at, n, &terms);
             plane_check(&y, "dropout");
             for (size_t i = 0; i < n; i++)
                 near(k, "dropout", &y, 0, i, want.at[i], 0);

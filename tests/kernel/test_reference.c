@@ -46,10 +46,11 @@ TEST(kernel_reference, sums)
     dd_kernels_init(&k, 0);
     k.moments(&s, &q, dd_in(x, 1), pivot, 4, 1);
     CHECK(s == 3 && q == 11);
-    k.rms(y, 2, side, 2, gain, half, side, gain, 2, 1, 2, DD_ACT_NONE);
+    k.rms(dd_out(y, 2), dd_in(side, 2), &(struct dd_rms_terms){ gain, half, side, DD_ACT_NONE },
+          dd_in(gain, 2), 1, 2);
     NEAR(y[0], 3.0 / 5 * 1.5 + 3 + 1);
     NEAR(y[1], 4.0 / 5 * 2 * 2 + 4 + 2);
-    k.avgpool(y, 1, x, 1, 2, 2, 1);
+    k.avgpool(dd_out(y, 1), dd_in(x, 1), 2, 2, 1);
     CHECK(y[0] == 2.75f);
     k.post(dd_out(y, 1), dd_in(x, 1), &(struct dd_post_terms){ pivot, dd_in(side, 1), 0.25f }, 2, 1);
     CHECK(y[0] == 1.5f && y[1] == 2);
@@ -60,7 +61,7 @@ TEST(kernel_reference, functions)
     float x[] = { 0, 1, 3 }, f[] = { 0.5f, 1 }, s[2], c[2];
     struct dd_kernels k;
     dd_kernels_init(&k, 0);
-    k.softmax(x, 3, 0.69314718f, 1, 3); /* 2^x over its sum, 11; ln 2 is rounded to 2e-9 */
+    k.softmax(dd_out(x, 3), 0.69314718f, 1, 3); /* 2^x over its sum, 11; ln 2 is rounded to 2e-9 */
     CHECK_NEAR(x[0], 1.0 / 11, U);
     CHECK_NEAR(x[1], 2.0 / 11, U);
     CHECK_NEAR(x[2], 8.0 / 11, U);

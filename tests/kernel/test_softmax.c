@@ -35,8 +35,8 @@ static void softmax_case(const struct dd_kernels *k, const struct dd_kernels *re
     enum { ROWS = 3 };
     struct plane x = plane(0, ROWS, n, n + gap, values), want = plane_copy(1, &x), y = plane_copy(2, &x);
 
-    ref->softmax(want.at, want.stride, a, ROWS, n);
-    k->softmax(y.at, y.stride, a, ROWS, n);
+    ref->softmax(plane_out(&want), a, ROWS, n);
+    k->softmax(plane_out(&y), a, ROWS, n);
     plane_check(&y, "softmax");
 
     for (size_t r = 0; r < ROWS; r++) {
@@ -50,7 +50,7 @@ static void softmax_case(const struct dd_kernels *k, const struct dd_kernels *re
     struct plane other = plane(3, ROWS, n, n + gap + 1, ORDINARY); /* the same rows at other addresses */
     for (size_t r = 0; r < ROWS; r++)
         memcpy(plane_at(&other, r, 0), plane_at(&x, r, 0), n * sizeof(float));
-    k->softmax(other.at, other.stride, a, ROWS, n);
+    k->softmax(plane_out(&other), a, ROWS, n);
     same(k, "softmax", &other, &y);
 }
 
