@@ -76,6 +76,24 @@ test_shared_out_anew() {
 	expect 0 ddpm sample -q -n 10 --steps 2 --outdir d --shard 0/3; same_folder d all 'after a shard with nothing to do'
 }
 
+# Shards that were asked for different images are merged to all of them, in whichever order they are named.
+test_shards_of_different_images() {
+	expect 0 ddpm sample -q -n 7 --steps 1 --outdir all
+	for lists in '0-1 0-6' '0-6 0-1' '0,2-3,6 1,4-5'; do
+		set -- $lists
+		expect 0 ddpm sample -q --index "$1" --steps 1 --outdir d --shard 0/2
+		expect 0 ddpm sample -q --index "$1" --steps 1 --outdir d --shard 1/2
+		for number in 0 1 2; do expect 0 ddpm sample -q --index "$2" --steps 1 --outdir d --shard $number/3; done
+		expect 0 ddpm info d; prints 'images        7 made of 7 asked for'
+		mv d/image-000001.png one
+		expect 66 ddpm merge --outdir d; says 'of 7 images 1 are missing: 1;'
+		mv one d/image-000001.png
+		expect 0 ddpm merge --outdir d; says 'wrote d: 7 images'
+		same_folder d all "$lists"
+		rm -r d
+	done
+}
+
 test_shard_refusals() {
 	for wrong in 4/4 x 1 1/ /4 1/0 -1/4 1/4x 0x1/4 1/99999999999 '1 /4'; do
 		expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard "$wrong"; says '--shard'

@@ -11,7 +11,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/scan.h"
-#include "sample/index_list.h"
 #include "cli/json_line.h"
 #include "outdir/shard_manifests.h"
 #include "image/picture.h"
@@ -132,23 +131,6 @@ static void count_lines(struct count *c, const struct manifest *l, const char *f
     }
 }
 
-/* Sets *asked to the number of images that all shards are to make; 0: no manifest says so. */
-static int count_asked(int *asked, const struct shard_manifests *p, ddpm_error *err)
-{
-    int code = DDPM_OK;
-    *asked = 0;
-    for (size_t i = 0; i < p->count && !code; i++) {
-        uint32_t *index = NULL;
-        int n = 0;
-        if (!p->manifest[i].asked)
-            continue;
-        code = index_list(&index, &n, p->manifest[i].asked, 0, err);
-        *asked = n > *asked ? n : *asked;
-        free(index);
-    }
-    return code;
-}
-
 static void print_images(const char *path, const struct count *c, cJSON *root, bool json)
 {
     if (json) {
@@ -182,6 +164,7 @@ int info_images(const char *path, bool json, ddpm_error *err)
     struct count c = { .listed = 0 };
     cJSON *root = NULL;
     const struct manifest *first = NULL;
+    uint32_t *asked = NULL;
     int code = shard_manifests_read(&p, path, NULL, NULL, err);
 
     /* All manifests have the same settings; a shard that was stopped at once has none yet. */
@@ -195,7 +178,7 @@ int info_images(const char *path, bool json, ddpm_error *err)
         code = recipe_parse(&root, first->header, first->path, err);
 
     if (!code)
-        code = count_asked(&c.asked, &p, err);
+        code = shard_manifests_asked(&asked, &c.asked, &p, err);
     if (!code)
         code = manifest_join(&l, p.manifest, p.count, err);
     if (!code) {
@@ -204,6 +187,7 @@ int info_images(const char *path, bool json, ddpm_error *err)
     }
 
     cJSON_Delete(root);
+    free(asked);
     manifest_free(&l);
     shard_manifests_free(&p);
     return code;

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include "base/error.h"
 #include "cli/folder.h"
-#include "sample/index_list.h"
 #include "cli/options.h"
 #include "outdir/shard_manifests.h"
 #include "sample/recipe.h"
@@ -113,30 +112,21 @@ static int count_listed(struct merge *m, struct missing *missing, const struct m
     return !code && missing->count ? refuse(m, missing, (int)l->lines, err) : code;
 }
 
-/* Counts the images that the shards were asked for.  Equal lists, one after the other, are counted once. */
+/* Counts the images that the shards were asked for. */
 static int count_asked(struct merge *m, struct missing *missing, const struct manifest *l,
                        const struct shard_manifests *p, ddpm_error *err)
 {
-    int code = DDPM_OK, n = 0;
-    const char *before = "";
+    uint32_t *index;
+    int n, code = shard_manifests_asked(&index, &n, p, err);
+    if (!code && !n)
+        return count_listed(m, missing, l, err);
 
-    for (size_t i = 0; i < p->count && !code && !missing->count; i++) {
-        uint32_t *index = NULL;
-        const char *asked = p->manifest[i].asked;
-        if (!asked || !strcmp(asked, before))
-            continue;
-
-        before = asked;
-        code = index_list(&index, &n, asked, 0, err);
-        if (code == DDPM_EUSAGE)
-            code = dd_error(err, DDPM_EDATA, "%s: \"asked\" is no list of images", p->manifest[i].path);
-        if (!code)
-            code = count(m, missing, l, index, n, err);
-        if (!code && missing->count)
-            code = refuse(m, missing, n, err);
-        free(index);
-    }
-    return code || *before ? code : count_listed(m, missing, l, err);
+    if (!code)
+        code = count(m, missing, l, index, n, err);
+    if (!code && missing->count)
+        code = refuse(m, missing, n, err);
+    free(index);
+    return code;
 }
 
 /* Takes the header that all manifests share.  DDPM_EUSAGE: their settings differ. */

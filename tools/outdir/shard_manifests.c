@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/folder.h"
 #include "base/names.h"
+#include "sample/index_list.h"
 #include "sample/recipe.h"
 
 /* Returns the length of the part in a name, which is "" or "-0-of-4" between `before` and `after`; -1: the
@@ -85,6 +86,62 @@ void shard_manifests_free(struct shard_manifests *p)
         manifest_free(&p->manifest[i]);
     free(p->manifest);
     *p = (struct shard_manifests){ .count = 0 };
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Adds the numbers of the list to *index [*n], and keeps each number once. */
+static int unite(uint32_t **index, int *n, const char *list, const char *where, ddpm_error *err)
+{
+    uint32_t *more = NULL, *all = NULL;
+    int count = 0, kept = 0, code = index_list(&more, &count, list, 0, err);
+    if (code == DDPM_EUSAGE)
+        code = dd_error(err, DDPM_EDATA, "%s: \"asked\" is no list of images", where);
+    if (!code && count > INDEX_LIST_MAX - *n)
+        code = dd_error(err, DDPM_EDATA, "%s: the shards are asked for more than %d images", where,
+                        INDEX_LIST_MAX);
+    if (!code && !(all = realloc(*index, ((size_t)*n + (size_t)count) * sizeof *all)))
+        code = dd_error_memory(err, where);
+
+    if (!code) {
+        memcpy(all + *n, more, (size_t)count * sizeof *all);
+        count += *n;
+        qsort(all, (size_t)count, sizeof *all, ascending);
+        for (int i = 0; i < count; i++)
+            if (!i || all[i] != all[i - 1])
+                all[kept++] = all[i];
+        *index = all;
+        *n = kept;
+    }
+    free(more);
+    return code;
+}
+
+int shard_manifests_asked(uint32_t **index, int *n, const struct shard_manifests *p, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    const char *before = "";
+    *index = NULL;
+    *n = 0;
+
+    /* Most shards have the same list. */
+    for (size_t i = 0; i < p->count && !code; i++) {
+        const struct manifest *l = &p->manifest[i];
+        if (!l->asked || !strcmp(l->asked, before))
+            continue;
+        before = l->asked;
+        code = unite(index, n, l->asked, l->path, err);
+    }
+
+    if (code) {
+        free(*index);
+        *index = NULL;
+    }
+    return code;
 }
 
 int shard_manifests_remove(const char *folder, ddpm_error *err)

@@ -14,6 +14,9 @@ struct shard_manifests {
 int shard_manifests_read(struct shard_manifests *p, const char *folder, const char *but, const char *header,
                          ddpm_error *err);
 void shard_manifests_free(struct shard_manifests *p);
+/* Fills *index [*n], allocated and ascending, with the images that all shards together were asked for: every
+   image of any shard's list, once.  *n is 0 if no manifest has a list.  DDPM_EDATA: a list is none. */
+int shard_manifests_asked(uint32_t **index, int *n, const struct shard_manifests *p, ddpm_error *err);
 /* Removes the manifests and the saved batches of shards; manifest.jsonl stays. */
 int shard_manifests_remove(const char *folder, ddpm_error *err);
 #endif
