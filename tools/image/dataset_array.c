@@ -19,9 +19,8 @@
 #include "image/dataset_array.h"
 
 enum {
-    IDX_HEAD = 20,   /* bytes in the longest head */
-    RECORD = 3073,   /* bytes of a CIFAR-10 record: class and image */
-    INFLATES = 1032, /* one deflated byte expands to at most this many */
+    IDX_HEAD = 20, /* bytes in the longest head */
+    RECORD = 3073, /* bytes of a CIFAR-10 record: class and image */
     SIDE_MAX = 65535
 };
 
@@ -154,9 +153,9 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
     size_t head = idx_head(dim, start, sizeof start);
     if (!head)
         return dataset_array_refuse(a, path, err);
-    /* The file cannot inflate to more than map.size * INFLATES bytes, whatever its head claims. */
+    /* The file cannot inflate to more than map.size * DATASET_INFLATES bytes, whatever its head claims. */
     if ((code = check_order(dim, path, err)) ||
-        (code = dataset_array_shape(a, path, dim, a->map.size * INFLATES, err)))
+        (code = dataset_array_shape(a, path, dim, a->map.size * DATASET_INFLATES, err)))
         return code;
 
     bool all = !most || most >= a->count;
@@ -251,7 +250,7 @@ void dataset_array_close(struct dataset_array *a)
     dd_file_unmap(&a->map);
     free(a->inflated);
     free(a->classes);
-    if (a->descriptor > 0)
+    if (a->descriptor >= 0)
         close(a->descriptor);
     *a = (struct dataset_array){ .descriptor = -1 };
 }

@@ -35,6 +35,9 @@ int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddp
 
 /* ---- for the readers of the formats ---- */
 
+/* One deflated byte expands to at most this many. */
+enum { DATASET_INFLATES = 1032 };
+
 /* Returns DDPM_EDATA: the file is no data set.  The message names the file type if known. */
 int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_error *err);
 /* Sets sizes, stride and steps of a for numbers a->number that lie in the order dim [4] = n, h, w, c.

@@ -8,9 +8,6 @@
 #include "base/names.h"
 #include "image/dataset_array.h"
 
-/* One deflated byte expands to at most this many. */
-enum { INFLATES = 1032 };
-
 /* Reads a member into *data [*size], allocated; the caller frees it after an error too. */
 static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_t at, const char *path,
                        ddpm_error *err)
@@ -20,7 +17,7 @@ static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_
         return dd_error(err, DDPM_EDATA, "%s: is damaged: a member without a size", path);
 
     /* A small file could claim any amount of memory. */
-    if (s.size / INFLATES > s.comp_size)
+    if (s.size / DATASET_INFLATES > s.comp_size)
         return dd_error(err, DDPM_EDATA, "%s: %s claims %llu bytes in %llu", path, s.name,
                         (unsigned long long)s.size, (unsigned long long)s.comp_size);
 
