@@ -42,22 +42,7 @@ struct job {
     cJSON *about_run; /* the settings that a resumed run must have */
 };
 
-static const char *const *yes_no(void)
-{
-    static const char *const names[] = { "yes", "no", NULL };
-    return names;
-}
-
 /* ---- before the first image ---- */
-
-static double clip_of(const struct settings *s, const ddpm_about *a)
-{
-    if (!s->clip)
-        return a->clip;
-    if (strcmp(s->clip, "yes"))
-        return 0;
-    return a->clip > 0 ? a->clip : 1;
-}
 
 /* Lists the settings that a resumed run must have, in j->about_run. */
 static int describe_run(struct job *j, ddpm_error *err)
@@ -72,7 +57,7 @@ static int describe_run(struct job *j, ddpm_error *err)
               cJSON_AddNumberToObject(o, "steps", t->K) &&
               cJSON_AddNumberToObject(o, "steps.crc32", evaluation_check(t->t, (size_t)t->K)) &&
               cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->e.bound)) &&
-              cJSON_AddNumberToObject(o, "clip", clip_of(j->s, j->about)) &&
+              cJSON_AddNumberToObject(o, "clip", clip_bound(j->s->clip, j->about)) &&
               cJSON_AddStringToObject(o, "seed", seed) &&
               cJSON_AddNumberToObject(o, "class", (double)j->s->class) &&
               cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(j->e.net)->engine_class);
@@ -165,7 +150,7 @@ static int open_evaluation(struct job *j, ddpm_error *err)
         .steps = s->steps ? s->steps : "all",
         .spacing = s->spacing,
         .variance = s->variance ? s->variance : "auto",
-        .clip = clip_of(s, j->about),
+        .clip = clip_bound(s->clip, j->about),
         .seed = s->seed,
         .class = (int)s->class,
     };
@@ -393,8 +378,8 @@ static const struct option options[] = {
       ddpm_spacing_names, FIELD(spacing), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a step (default: auto)", ddpm_variance_names, FIELD(variance),
       0, 0 },
-    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip),
-      0, 0 },
+    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", clip_choices,
+      FIELD(clip), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     OPTION_GROUP("What becomes of it"),
     { "statistics", 0, OPTION_FLAG, NULL,

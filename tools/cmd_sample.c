@@ -2,6 +2,7 @@
    can fail fails before the first step.  A NaN in one image is named and does not change the others. */
 #include <stdio.h>
 #include "base/error.h"
+#include "cli/command_model.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "outdir/merge.h"
@@ -144,8 +145,8 @@ static const struct option options[] = {
       FIELD(corrector), 0, 10000 },
     { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL,
       FIELD(snr), 0, 1 },
-    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)",
-      sample_settings_clips, FIELD(clip), 0, 0 },
+    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", clip_choices,
+      FIELD(clip), 0, 0 },
     OPTION_GROUP("Where it goes"),
     { "output", 'o', OPTION_TEXT, "FILE",
       "one .png or .npy, a grid when N > 1; - is standard output (default: sample.png)", NULL, FIELD(output),

@@ -131,3 +131,18 @@ unsigned model_save_flags(const ddpm_model *m, bool replace)
             flags |= DDPM_SAVE_F16;
     return flags;
 }
+
+const char *const *clip_choices(void)
+{
+    static const char *const names[] = { "yes", "no", NULL };
+    return names;
+}
+
+double clip_bound(const char *choice, const ddpm_about *a)
+{
+    if (!choice)
+        return a->clip;
+    if (strcmp(choice, "yes"))
+        return 0;
+    return a->clip > 0 ? a->clip : 1;
+}

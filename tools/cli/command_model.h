@@ -26,4 +26,9 @@ int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int b
 /* Returns the flags of ddpm_model_save for a model made from m: its weights are as narrow as those of m.
    replace: an existing file may be replaced. */
 unsigned model_save_flags(const ddpm_model *m, bool replace);
+/* Returns the choices of --clip, NULL-terminated. */
+const char *const *clip_choices(void);
+/* Returns the bound of |x0| by --clip: the model's own, or 1 for "yes" if the model has no bound; 0: no
+   bound.  choice is NULL if --clip is not given. */
+double clip_bound(const char *choice, const ddpm_about *a);
 #endif

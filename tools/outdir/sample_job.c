@@ -227,7 +227,7 @@ static int open_model(struct sample_job *j, ddpm_error *err)
     if (!code)
         code = model_check(j->model, j->s->model, err);
     if (!code)
-        j->recipe.clip = sample_settings_clip(j->s, ddpm_model_about(j->model));
+        j->recipe.clip = clip_bound(j->s->clip, ddpm_model_about(j->model));
     if (code || !j->s->fast)
         return code;
 

@@ -16,12 +16,6 @@ enum { UNTUNED_STEPS = 10 };
 /* Song et al. 2021 take 0.16 for Langevin steps as a corrector. */
 static const double SNR_DEFAULT = 0.16;
 
-const char *const *sample_settings_clips(void)
-{
-    static const char *const names[] = { "yes", "no", NULL };
-    return names;
-}
-
 const char *const *sample_settings_formats(void)
 {
     static const char *const names[] = { "png", "npy", NULL };
@@ -59,15 +53,6 @@ bool sample_settings_timed(const struct sample_settings *s)
 bool sample_settings_auto_steps(const struct sample_settings *s)
 {
     return s->steps && !strcmp(s->steps, "auto");
-}
-
-double sample_settings_clip(const struct sample_settings *s, const ddpm_about *a)
-{
-    if (!s->clip)
-        return a->clip;
-    if (strcmp(s->clip, "yes"))
-        return 0;
-    return a->clip > 0 ? a->clip : 1;
 }
 
 /* Checks that the ending of the file's name fits its format: a PNG called .npy would mislead its readers. */

@@ -32,8 +32,7 @@ struct sample_settings {
 
 enum { SNR_UNSET = -1 };
 
-/* The choices of --clip and --format, NULL-terminated. */
-const char *const *sample_settings_clips(void);
+/* Returns the choices of --format, NULL-terminated. */
 const char *const *sample_settings_formats(void);
 
 /* The largest distance to the teacher's images (mean per element, values from -1 to 1) that --fast accepts.
@@ -47,9 +46,6 @@ const char *sample_settings_format(const struct sample_settings *s);
 bool sample_settings_timed(const struct sample_settings *s);
 /* Returns whether --steps is auto: the time limit chooses the number of steps. */
 bool sample_settings_auto_steps(const struct sample_settings *s);
-/* Returns the bound of |x0| by --clip: the model's own, or 1 for "yes" if the model has no bound; 0: no
-   bound. */
-double sample_settings_clip(const struct sample_settings *s, const ddpm_about *a);
 /* Refuses settings that contradict each other. */
 int sample_settings_check(const struct sample_settings *s, ddpm_error *err);
 /* Sets sampler and steps of r for --fast: the model's tuned solver with the fewest steps whose images are
