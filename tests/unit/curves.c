@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../tools/training/canvas.h"
 #include "../tools/training/curve.h"
 #include "../tools/image/picture.h"
 #include "check.h"
@@ -146,4 +147,13 @@ TEST(unit, curve_pictures)
     CHECK(red_of(&loss, &held) > 0);
     curve_free(&loss);
     curve_free(&held);
+}
+
+/* A name may hold any bytes, and the letters that are drawn have only ASCII. */
+TEST(unit, canvas_letters_that_have_no_shape)
+{
+    CHECK(canvas_text_width("caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8C\x88", 7) ==
+          canvas_text_width("caf? ? ?", 7));
+    CHECK(canvas_text_width("\x80\xFF\x01\x7F", 7) == canvas_text_width("???", 7));
+    CHECK(canvas_text_width("?", 7) > 0);
 }

@@ -64,11 +64,16 @@ void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, s
     }
 }
 
-/* Copies the first letters of words, as stb_easy_font takes a text that is not const. */
+/* Copies the first letters of words.  stb_easy_font has shapes for printable ASCII alone, so every other
+   character of UTF-8 becomes one question mark; the bytes after its first are left out. */
 static void copy(char out[LETTERS], const char *words)
 {
-    size_t n = strlen(words) < LETTERS ? strlen(words) : LETTERS - 1;
-    memcpy(out, words, n);
+    size_t n = 0;
+    for (const char *c = words; *c && n + 1 < LETTERS; c++)
+        if (*c >= ' ' && *c <= '~')
+            out[n++] = *c;
+        else if (((unsigned char)*c & 0xC0) != 0x80)
+            out[n++] = '?';
     out[n] = 0;
 }
 

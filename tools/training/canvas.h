@@ -37,7 +37,8 @@ void canvas_free(struct canvas *c);
 void canvas_box(struct canvas *c, double left, double top, double right, double bottom, struct color color);
 /* Draws a line with round ends; if both ends are the same, this is a dot. */
 void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, struct pen pen);
-/* Writes ASCII text, at most 99 letters.  It is aligned at x, and the middle of its height is at y; if
+/* Writes at most 99 letters of words.  A character that is not printable ASCII is drawn as a question mark.
+   The text is aligned at x, and the middle of its height is at y; if
    written upwards, it is aligned at y, and the middle of its height is at x. */
 void canvas_text(struct canvas *c, double x, double y, const char *words, const struct canvas_text *how);
 /* Returns the width of words in letters of this size. */
