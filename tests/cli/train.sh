@@ -43,6 +43,9 @@ test_train() {
 	expect 0 ddpm sample -m m.ddpm -n 2 --steps 4 --variance analytic --spacing optimal -q
 	expect 0 ddpm eval d -m m.ddpm -q
 	expect 73 train --steps 1; says 'exists already'
+	expect 0 ddpm train d -o j.ddpm $small --steps 25 --holdout 3 -q --json
+	sed '$d' out | cmp -s - j.ddpm.train/log.jsonl || fail "--json says $(cat out)"
+	tail -n 1 out | grep -q '"bits"' || fail "the last line of --json: $(tail -n 1 out)"
 	mv m.ddpm n.ddpm
 	expect 73 train --steps 1; says '--resume goes on'
 	expect 0 train --steps 3 --force --holdout 0 --grid-every 2 -q; [ ! -s out ] || fail "$(cat out)"

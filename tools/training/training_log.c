@@ -11,9 +11,21 @@
 #include "base/error.h"
 #include "base/file.h"
 
+enum { LINE = 256 };
+
 static int wrong(ddpm_error *err)
 {
     return dd_error(err, DDPM_EIO, "the log cannot be written: %s", strerror(errno));
+}
+
+/* Writes a line to the log, and to the echo if there is one. */
+static int write_line(struct training_log *l, const char *line, ddpm_error *err)
+{
+    if (fputs(line, l->file) < 0 || fflush(l->file))
+        return wrong(err);
+    if (l->echo && (fputs(line, l->echo) < 0 || fflush(l->echo)))
+        return dd_error(err, DDPM_EIO, "standard output cannot be written: %s", strerror(errno));
+    return DDPM_OK;
 }
 
 static int add_point(struct training_log *l, const cJSON *line, double step, ddpm_error *err)
@@ -118,22 +130,21 @@ int training_log_step(struct training_log *l, const ddpm_trainer_report *r, stru
     l->sum = l->seconds = l->loading = 0;
     l->steps = 0;
 
-    if (!code && (fprintf(l->file,
-                          "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%."
-                          "4g,\"loading\":%.2g}\n",
-                          (long long)r->step, loss, r->rate, r->norm, rate, share) < 0 ||
-                  fflush(l->file)))
-        code = wrong(err);
-    return code;
+    char line[LINE];
+    snprintf(line, sizeof line,
+             "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%.4g,"
+             "\"loading\":%.2g}\n",
+             (long long)r->step, loss, r->rate, r->norm, rate, share);
+    return code ? code : write_line(l, line, err);
 }
 
 int training_log_held(struct training_log *l, int64_t step, double loss, ddpm_error *err)
 {
+    char line[LINE];
+    snprintf(line, sizeof line, "{\"step\":%lld,\"held_out\":%.9g}\n", (long long)step, loss);
+
     int code = curve_add(&l->held, (double)step, loss, err);
-    if (!code && (fprintf(l->file, "{\"step\":%lld,\"held_out\":%.9g}\n", (long long)step, loss) < 0 ||
-                  fflush(l->file)))
-        code = wrong(err);
-    return code;
+    return code ? code : write_line(l, line, err);
 }
 
 void training_log_close(struct training_log *l)

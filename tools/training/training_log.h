@@ -15,6 +15,7 @@ enum { TRAINING_LOG_EVERY = 10 }; /* a line is written every so many steps */
 
 struct training_log {
     FILE *file;
+    FILE *echo; /* gets every new line too, or NULL */
     struct curve loss, held;
 
     /* Sums since the last line: losses, seconds, seconds of loading, steps. */

@@ -287,6 +287,8 @@ static int begin(struct training *t, ddpm_error *err)
         code = begin_anew(t, err);
     if (!code)
         code = training_log_open(&t->log, training_folder_path(&t->folder, "log.jsonl"), t->saved, err);
+    if (t->s->common.json)
+        t->log.echo = stdout;
     if (!code)
         dataset_notes(&t->data, tell_note, t);
     return code;
