@@ -1,13 +1,19 @@
-"""check_python.py PROGRAM: tools/python over the shared library beside PROGRAM.
+"""check_python.py PROGRAM: tools/python over the shared library beside PROGRAM, and PROGRAM itself.
 
-The structs lie as the C compiler lays them; images have the bits of `ddpm sample`; as eps network, alone and inside diffusers' schedulers,
-a model gives what the UNet2DModel gives that it was converted from: eps to 1e-5, and whole runs as near as that allows.
+The structs lie as the C compiler lays them; images, schedules and bits per dimension are those of the program; as
+eps network, alone and inside diffusers' schedulers, a model gives what the UNet2DModel gives that it was converted
+from: eps to 1e-5, and whole runs as near as that allows.
 """
 import ctypes
+import json
 import os
+import pickle
+import re
+import signal
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import torch
@@ -17,17 +23,31 @@ PROGRAM = os.path.abspath(sys.argv[1])
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DEFAULT = os.path.join(SOURCE, "tools", "default.ddpm")
 os.environ["DDPM_LIBRARY"] = os.path.join(os.path.dirname(PROGRAM), "libddpm.so.0")
-sys.path.insert(0, os.path.join(SOURCE, "tools", "python"))
+PACKAGE = os.path.join(SOURCE, "tools", "python")
+sys.path.insert(0, PACKAGE)
 sys.dont_write_bytecode = True
 import check_cases
 import ddpm
-from ddpm import library
+from ddpm import errors, library
 
 EPS_TOLERANCE = 1e-5
+CODES = ("OK", "EUSAGE", "EDATA", "EMISSING", "EIO", "ECREATE", "EPERM", "ENOMEM", "EUNSUPPORTED", "ENAN", "ECALLBACK")
 
 
 def program(*arguments):
-    subprocess.run([PROGRAM, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """Runs the program and returns what it prints."""
+    return subprocess.run([PROGRAM, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+
+
+def lines_of(*arguments):
+    return [json.loads(line) for line in program(*arguments, "--json", "-q").splitlines()]
+
+
+def python(*arguments, **environment):
+    """Runs a new interpreter that has the package."""
+    inherited = dict(os.environ, PYTHONPATH=PACKAGE, PYTHONDONTWRITEBYTECODE="1")
+    return subprocess.run([sys.executable, *arguments], env=dict(inherited, **environment), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def converted(prediction="epsilon", **config):
@@ -39,7 +59,7 @@ def converted(prediction="epsilon", **config):
     net.save_pretrained("folder/unet")
     DDPMScheduler(prediction_type=prediction).save_pretrained("folder/scheduler")
     program("convert", "folder", "-o", "model.ddpm", "-q", "--force")
-    return net, ddpm.Model("model.ddpm", batch=2)
+    return net, ddpm.Model.open("model.ddpm", batch=2)
 
 
 def close(a, b, tolerance):
@@ -58,20 +78,20 @@ def raises(kind, text, function, *arguments, **options):
 
 def test_structs_as_in_c():
     kinds = [kind for kind in vars(library).values() if isinstance(kind, type) and hasattr(kind, "c_name")]
-    assert len(kinds) == 5
+    assert len(kinds) == 8
     lines, expected = [], []
     for kind in kinds:
         lines.append(f"sizeof({kind.c_name})")
         expected.append(ctypes.sizeof(kind))
-        for name, _ in kind._fields_:
+        for name in (field[0] for field in kind._fields_):
             lines.append(f"offsetof({kind.c_name}, {name})")
             expected.append(getattr(kind, name).offset)
     with open("layout.c", "w") as file:
         file.write("#include <stdio.h>\n#include <ddpm.h>\nint main(void) {\n" + "".join(f'printf("%zu\\n", {line});\n' for line in lines) +
-                   'printf("%d\\n", DDPM_ENAN); return 0; }\n')
+                   "".join(f'printf("%d\\n", DDPM_{code});\n' for code in CODES) + "return 0; }\n")
     subprocess.run(["cc", "-I", os.path.join(SOURCE, "include"), "layout.c", "-o", "layout"], check=True)
     found = [int(line) for line in subprocess.run("./layout", stdout=subprocess.PIPE, check=True).stdout.split()]
-    assert found == expected + [library.ENAN], [line for line, a, b in zip(lines, found, expected) if a != b]
+    assert found == expected + [getattr(errors, code) for code in CODES], [line for line, a, b in zip(lines, found, expected) if a != b]
 
 
 def test_sample_is_that_of_the_program():
@@ -86,14 +106,14 @@ def test_sample_is_that_of_the_program():
             words = words + ["--steps", "10"]
         program("sample", "-q", "-o", "a.npy", "--force", *words)
         for batch in (1, 2, 16):
-            with ddpm.Model(DEFAULT, batch=batch) as model:
+            with ddpm.Model.open(DEFAULT, batch=batch) as model:
                 images = model.sample(**options)
             assert images.dtype == np.float32 and images.shape == (3, 32, 32, 1)
             assert images.tobytes() == np.load("a.npy").tobytes(), f"{options}, batch {batch}"
 
 
 def test_what_is_said_of_a_model():
-    model = ddpm.Model(DEFAULT)
+    model = ddpm.Model.open(DEFAULT)
     assert (model.height, model.width, model.channels, model.outputs, model.classes, model.steps) == (32, 32, 1, 1, 0, 1000)
     close(np.cumprod(1 - model.beta), model.alpha_bar, 1e-6)      # lucidrains computes both in float32
     assert model.prediction in ("eps", "x0", "v") and "net" in model.metadata
@@ -108,10 +128,10 @@ def test_eps_of_diffusers():
         classes = torch.tensor([4, 0, 2]) if config else None
         with torch.no_grad():
             expected = net(x, t, class_labels=classes).sample
-        close(model(x, t, classes), expected, EPS_TOLERANCE)
-        found = model(x.numpy(), t.numpy(), classes)
-        assert isinstance(found, np.ndarray) and isinstance(model(x, t, classes), torch.Tensor)
-        close(found[1:2], model(x[1:2], 500, None if classes is None else [0]), 0)
+        close(model.eps(x, t, classes), expected, EPS_TOLERANCE)
+        found = model.eps(x.numpy(), t.numpy(), classes)
+        assert isinstance(found, np.ndarray) and isinstance(model.eps(x, t, classes), torch.Tensor)
+        close(found[1:2], model.eps(x[1:2], 500, None if classes is None else [0]), 0)
 
 
 def test_inside_schedulers():
@@ -128,7 +148,7 @@ def test_inside_schedulers():
             if kind is DPMSolverMultistepScheduler:
                 del config["clip_sample"], config["clip_sample_range"]
             runs = []
-            for predict, kind_of in (lambda x, t: net(x, t).sample, prediction), (unsure, prediction), (model, "epsilon"):
+            for predict, kind_of in (lambda x, t: net(x, t).sample, prediction), (unsure, prediction), (model.eps, "epsilon"):
                 scheduler = kind(**dict(config, prediction_type=kind_of))
                 scheduler.set_timesteps(20)
                 generator = torch.Generator().manual_seed(3)
@@ -151,29 +171,203 @@ def test_guide():
     program("convert", os.path.join(SOURCE, "tests/golden/cases/C1_pesser/model-790000.ckpt"), "--set", "resolution=32", "-o", "cifar10.ddpm", "-q")
     names = {}
     exec(lines.replace("50", "3"), names)
-    assert names["images"].shape == (16, 32, 32, 3) and names["x"].shape == (4, 3, 32, 32) and bool(names["x"].isfinite().all())
+    assert names["images"].shape == (16, 32, 32, 3) and names["bits"].shape == (2,) and names["tuned"].path == "tuned.ddpm" and names["x"].shape == (4, 3, 32, 32) and bool(names["x"].isfinite().all())
 
 
 def test_mistakes():
-    raises(ddpm.Error, "nothing", ddpm.Model, "nothing")
-    model = ddpm.Model(DEFAULT)
+    raises(ddpm.Error, "nothing", ddpm.Model.open, "nothing")
+    model = ddpm.Model.open(DEFAULT)
     raises(ddpm.Error, "ddpm", model.sample, 1, sampler="ddmp")
     raises(ddpm.Error, "1001", model.sample, 1, steps=1001)
-    raises(ValueError, "[n, 1, 32, 32]", model, np.zeros((1, 3, 32, 32)), 0)
-    raises(ValueError, "[n, 1, 32, 32]", model, np.zeros((1, 32)), 0)
+    raises(ValueError, "[n, 1, 32, 32]", model.eps, np.zeros((1, 3, 32, 32)), 0)
+    raises(ValueError, "[n, 1, 32, 32]", model.eps, np.zeros((1, 32)), 0)
     _, conditional = converted(num_class_embeds=5)
     raises(ddpm.Error, "class", conditional.sample, 1, steps=2, classes=5)
     raises(ddpm.Error, "class", conditional.sample, 1, steps=2)
     raises(ddpm.Error, "has none", model.sample, 1, steps=2, classes=0)
     with open(DEFAULT, "rb") as file, open("cut.ddpm", "wb") as cut:
         cut.write(file.read(100000))
-    raises(ddpm.Error, "cut.ddpm", ddpm.Model, "cut.ddpm")
+    raises(ddpm.DataError, "cut.ddpm", ddpm.Model.open, "cut.ddpm")
     model.close()
     model.close()
     raises(ValueError, "closed", model.sample, 1)
-    environment = dict(os.environ, DDPM_LIBRARY="/nowhere.so", PYTHONPATH=os.path.join(SOURCE, "tools", "python"), PYTHONDONTWRITEBYTECODE="1")
-    done = subprocess.run([sys.executable, "-c", "import ddpm"], env=environment, stderr=subprocess.PIPE, text=True)
+    done = python("-c", "import ddpm; ddpm.Model", DDPM_LIBRARY="/nowhere.so")
     assert done.returncode and "DDPM_LIBRARY=build/libddpm.so.0" in done.stderr, done.stderr
+
+
+def test_errors():
+    raises(ddpm.UsageError, "1001", ddpm.Model.default().sample, 1, steps=1001)
+    raises(FileNotFoundError, "nothing", ddpm.Model.open, "nothing")
+    for kind in ddpm.Error, ddpm.UsageError, ddpm.DataError, ddpm.MissingError:
+        error = pickle.loads(pickle.dumps(kind(7, "a sentence")))
+        assert type(error) is kind and error.code == 7 and str(error) == "a sentence" and isinstance(error, RuntimeError)
+    with open(os.path.join(SOURCE, "tools", "cli", "messages.c")) as file:
+        exits = re.findall(r"case (?:DDPM_)?(E?[A-Z_]+): return (\d+)", file.read())
+    assert len(exits) == 10
+    for name, status in exits:
+        if name != "OK":
+            assert errors.error_of_exit(int(status), "").code == getattr(errors, name), name
+    raises(ddpm.UsageError, "steps", ddpm.tune, "a.ddpm", steps=0)
+    raises(ddpm.UsageError, "nonsense", ddpm.tune, "a.ddpm", nonsense=1)
+    raises(ddpm.MissingError, "nothing", ddpm.distance, "nothing", "nothing")
+    raises(TypeError, "lr", ddpm.train, "nothing", "a.ddpm", set={"lr": object()})
+
+
+def test_schedule_is_that_of_the_program():
+    model = ddpm.Model.default()
+    for steps, spacing in ("all", None), (7, "trailing"), ([0, 10, 999], None), ("iddpm:3,4", "iddpm"):
+        words = ",".join(map(str, steps)) if isinstance(steps, list) else str(steps)
+        rows = lines_of("schedule", "--steps", words, *(["--spacing", spacing] if spacing else []))
+        found = model.schedule(steps, spacing)
+        for name in found._fields:
+            expected = [row["c" if name == "t" else name] for row in rows]
+            assert getattr(found, name).tolist() == expected, name
+
+
+def test_bits_are_those_of_the_program():
+    """The mean of 5 images: each sums 5 numbers near 4, so they differ by the rounding of the sums alone."""
+    levels = np.random.default_rng(5).integers(0, 256, (5, 32, 32, 1), dtype=np.uint8)
+    np.save("a.npy", levels)
+    for words, options in ([], {}), (["--variance", "beta", "--clip", "no", "--seed", "9"], dict(variance="beta", clip=False, seed=9)):
+        expected = lines_of("eval", "a.npy", "--steps", "6", *words)[-1]["total"]
+        calls = []
+        for batch in 2, 16:
+            model = ddpm.Model.default(batch=batch)
+            bits = model.bits_per_dim(levels, steps=6, callback=lambda done, total: calls.append((done, total)), **options)
+            assert bits.shape == (5,) and abs(bits.mean() - expected) < 5 * np.finfo(float).eps * expected, (bits, expected)
+        assert calls == [(k, 18) for k in range(1, 19)] + [(k, 6) for k in range(1, 7)]
+    assert np.array_equal(bits, model.bits_per_dim(levels / 127.5 - 1, steps=6, **options))
+    refuses(model.bits_per_dim, "images", levels[0], levels[..., 0], levels.astype(int), levels * 1.0, np.full((1, 32, 32, 1), np.nan), "a", None)
+    _, conditional = converted(num_class_embeds=5)
+    pictures = np.zeros((2, 16, 24, 2))
+    assert np.isfinite(conditional.bits_per_dim(pictures, steps=3, classes=[1, 4])).all()
+    refuses(lambda **given: conditional.bits_per_dim(pictures, steps=3, **given), "classes", None, 5, [1, 5], [1, 2, 3])
+
+
+def test_sampler_takes_one_step_a_call():
+    model = ddpm.Model.default()
+    expected = model.sample(3, steps=6, seed=4, sampler="unipc")
+    sampler = ddpm.Sampler(model, 6, 4, batch=3, sampler="unipc")
+    assert sampler.left == 0 and sampler.t == -1
+    raises(ValueError, "no step", sampler.step)
+    raises(ValueError, "at most 3", sampler.start, 4)
+    for index in [2, 0, 1], [1, 2]:
+        sampler.start(index=index)
+        ts = []
+        while sampler.left:
+            ts.append(sampler.t)
+            kept = sampler.x
+            sampler.x = np.zeros_like(kept)
+            assert not sampler.x.any()
+            sampler.x = kept
+            sampler.step()
+        assert ts == model.schedule(6).t[::-1].tolist() and sampler.t == -1
+        assert sampler.x.astype(np.float32).tobytes() == expected[index].tobytes()
+    refuses(lambda x: setattr(sampler, "x", x), "x", kept[:1], kept.astype(int), kept[..., 0], None)
+    refuses(sampler.start, "n", 0, -1, True, 2.0)
+    sampler.start()
+    model.close()
+    raises(ValueError, "closed", sampler.step)
+    raises(ValueError, "closed", sampler.start)
+
+
+def test_callback_and_interruption():
+    """A callback sees every step of every batch.  What it raises ends the run, as Ctrl-C does between two steps."""
+    model, calls = ddpm.Model.default(batch=2), []
+    expected = model.sample(5, steps=3, callback=lambda done, total: calls.append((done, total)))
+    assert calls == [(k, 9) for k in range(1, 10)]
+
+    def interrupt(done, total):
+        signal.raise_signal(signal.SIGINT)
+
+    for kind, callback in (KeyboardInterrupt, interrupt), (ZeroDivisionError, lambda done, total: 1 / 0):
+        try:
+            model.sample(5, steps=3, callback=callback)
+            raise AssertionError("the run went on")
+        except kind:
+            pass
+    assert model.sample(5, steps=3, callback=lambda done, total: model.sample(1, steps=1)).tobytes() == expected.tobytes()
+
+
+def test_interpreter_goes_on_while_the_network_runs():
+    """Functions of a CDLL release the interpreter's lock; those of a PyDLL hold it."""
+    assert type(library.lib) is ctypes.CDLL
+
+
+def test_no_copy_where_the_layout_allows():
+    _, model = converted()
+    x = torch.randn(2, 2, 16, 24).contiguous(memory_format=torch.channels_last)
+    seen, real = [], library.lib.ddpm_net_run
+
+    def run(net, out, x, *others):
+        seen.append((ctypes.addressof(out.contents), ctypes.addressof(x.contents)))
+        return real(net, out, x, *others)
+
+    library.lib.ddpm_net_run = run
+    try:
+        eps = model.eps(x, 5)
+    finally:
+        library.lib.ddpm_net_run = real
+    assert seen == [(eps.data_ptr(), x.data_ptr())] and eps.is_contiguous(memory_format=torch.channels_last)
+    close(eps, model.eps(x.contiguous(), 5), 0)
+    close(eps, model.eps(x.double().numpy(), 5), 0)
+    raises(ValueError, "detach", model.eps, x.clone().requires_grad_(), 5)
+
+
+def test_train_tune_and_distance():
+    """The results are those of the program; a training that Ctrl-C stops goes on to the same bits."""
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 1), dtype=np.uint8)
+    classes = np.arange(24, dtype=np.int32) % 3
+    recipe = dict(seed=3, steps=60, holdout=4, grid_every=0,
+                  set={"net.widths": (8, 16), "net.height": 8, "net.width": 8, "net.channels": 1, "net.classes": 3, "batch": 4,
+                       "flip": True, "diffusion.steps": 20})
+    np.savez("data.npz", images, classes)
+    words = [f"--{key.replace('_', '-')}={value}" for key, value in recipe.items() if key != "set"]
+    words += [f"--set={key}={value}" for key, value in dict(recipe["set"], **{"net.widths": "8,16", "flip": "true"}).items()]
+    program("train", "data.npz", "-o", "program.ddpm", "-q", *words)
+
+    log = []
+    model = ddpm.train((images, classes), "whole.ddpm", callback=log.append, **recipe)
+    assert model.classes == 3 and model.id == ddpm.Model.open("program.ddpm").id
+    assert [line["step"] for line in log if "loss" in line] == [10, 20, 30, 40, 50, 60], log
+
+    def stop(line):
+        signal.raise_signal(signal.SIGINT)
+
+    try:
+        ddpm.train((images, classes), "halves.ddpm", callback=stop, **recipe)
+        raise AssertionError("the training went on")
+    except KeyboardInterrupt:
+        pass
+    assert os.listdir("halves.ddpm.train")
+    assert ddpm.train((images, classes), "halves.ddpm", resume=True, **recipe).id == model.id
+
+    solvers = []
+    tuned = ddpm.tune("tuned.ddpm", model, steps=(2, 3), images=16, iterations=3, callback=solvers.append)
+    assert [line["steps"] for line in solvers] == [2, 3]
+    assert tuned.sample(2, 3, sampler="tuned", classes=1).shape == (2, 8, 8, 1)
+
+    made = model.sample(24, steps=5, classes=classes)
+    np.save("made.npy", made)
+    found = ddpm.distance("made.npy", images, model, **{"class": 0})
+    np.save("images.npy", images)
+    expected = lines_of("distance", "-m", "whole.ddpm", "--class", "0", "made.npy", "images.npy")[0]
+    assert found == (expected["distance"], *expected["interval"], expected["plain"])
+    assert found == ddpm.distance(made, images, "whole.ddpm", **{"class": 0})
+
+
+def test_program_as_a_module():
+    done = python("-m", "ddpm", "--version")
+    assert done.returncode == 0 and done.stdout == program("--version").decode(), done.stderr
+    assert python("-m", "ddpm", "sample", "--steps", "x").returncode == 64
+    with open(os.path.join(SOURCE, "include", "ddpm.h")) as file:
+        assert f'#define DDPM_VERSION "{ddpm.__version__}"' in file.read()
+
+
+def test_example():
+    done = python("-W", "error", os.path.join(PACKAGE, "example.py"))
+    assert done.returncode == 0, done.stderr
+    assert "16 images" in done.stdout and os.path.exists("images.npy"), done.stdout
 
 
 NO_WHOLE = (True, np.True_, 2.7, 2.0, np.float32(2), float("nan"), "2", b"2", 2j, torch.tensor(2.0),
@@ -210,9 +404,9 @@ def test_numbers_are_never_changed():
     for name in "sampler", "spacing", "variance":
         refuses(sample, name, 1, True, b"ddpm", "ddpm\0", "", [])
     for name, most in ("batch", 4097), ("threads", 4097):
-        refuses(lambda **given: ddpm.Model(DEFAULT, **given), name, -1, most, 2**32 + 1, None, [1], *NO_WHOLE)
-    refuses(lambda **given: ddpm.Model(DEFAULT, **given), "batch", 0)
-    refuses(ddpm.Model, "path", 5, None, True, DEFAULT + "\0")
+        refuses(lambda **given: ddpm.Model.open(DEFAULT, **given), name, -1, most, 2**32 + 1, None, [1], *NO_WHOLE)
+    refuses(lambda **given: ddpm.Model.open(DEFAULT, **given), "batch", 0)
+    refuses(ddpm.Model.open, "path", 5, None, True, DEFAULT + "\0")
     expected = sample(seed=7, index=[3], n=None).tobytes()
     for seven in np.int8(7), np.uint64(7), torch.tensor(7), np.array(7):
         assert sample(seed=seven, index=3, n=None, steps=np.int16(2)).tobytes() == expected
@@ -227,7 +421,7 @@ def test_numbers_are_never_changed():
 def test_numbers_of_the_network_are_never_changed():
     _, model = converted(num_class_embeds=5)
     x = np.zeros((2, 2, 16, 24), np.float32)
-    for function in model, model.output:
+    for function in model.eps, model.output:
         call = lambda **given: function(**dict(dict(x=x, t=5, classes=[0, 1]), **given))
         refuses(call, "t", -1, 1000, 999.5, np.nan, np.inf, True, "5", None, [5, True], [5, "6"], [5, np.nan],
                 [5, 6, 7], [[5, 6]], 5j, np.array(["5", "6"]))
@@ -237,7 +431,7 @@ def test_numbers_of_the_network_are_never_changed():
         for t in [5, 5], np.float16(5), np.array([5, 5]), torch.tensor([5.0, 5.0]), torch.tensor(5):
             assert call(t=t, classes=torch.tensor([0, 1])).tobytes() == call().tobytes()
     _, other = converted("v_prediction")
-    refuses(other, "t", 0.5, [1, 1.5], -1, 1000, x=x)
+    refuses(other.eps, "t", 0.5, [1, 1.5], -1, 1000, x=x)
 
 
 def test_t_is_scaled_as_the_library_does():
@@ -247,7 +441,7 @@ def test_t_is_scaled_as_the_library_does():
             "rescale_timesteps=true"
     words = [word for flag in flags.split() for word in ("--set", flag)]
     program("convert", case, "-o", "scaled.ddpm", "-q", *words)
-    model = ddpm.Model("scaled.ddpm", batch=1)
+    model = ddpm.Model.open("scaled.ddpm", batch=1)
     shape = 1, model.channels, model.height, model.width
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     rows = np.ascontiguousarray(np.moveaxis(x, 1, -1), np.float64)
@@ -259,13 +453,13 @@ def test_t_is_scaled_as_the_library_does():
     for t in range(model.steps):
         code = eps(model._net, out.ctypes.data_as(doubles), rows.ctypes.data_as(doubles), t, None, 1, None)
         assert code == 0, t
-        assert np.array_equal(model(x, t)[0], np.moveaxis(out[0].astype(np.float32), -1, 0)), t
+        assert np.array_equal(model.eps(x, t)[0], np.moveaxis(out[0].astype(np.float32), -1, 0)), t
         moved += np.float32(t * (1000 / model.steps)) != np.float32(t) * np.float32(1000 / model.steps)
     assert model.steps == 300 and moved > 50
 
 
 def test_threads_wait_for_each_other():
-    model, found = ddpm.Model(DEFAULT, threads=1), {}
+    model, found = ddpm.Model.open(DEFAULT, threads=1), {}
     workers = [threading.Thread(target=lambda seed: found.__setitem__(seed, model.sample(1, steps=4, seed=seed)), args=(seed,)) for seed in range(4)]
     for worker in workers:
         worker.start()
@@ -275,4 +469,5 @@ def test_threads_wait_for_each_other():
         assert found[seed].tobytes() == model.sample(1, steps=4, seed=seed).tobytes()
 
 
-check_cases.run("python", [(name[5:], test, ()) for name, test in list(globals().items()) if name.startswith("test_")])
+check_cases.run("python", [(name[5:], test, ()) for name, test in list(globals().items()) if name.startswith("test_")
+                           and (len(sys.argv) < 3 or name in sys.argv)])

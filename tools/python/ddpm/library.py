@@ -1,11 +1,36 @@
-"""The functions and structs of ddpm.h that the package uses, for ctypes."""
+"""The functions and structs of ddpm.h that the package uses, for ctypes.  A call releases the interpreter's
+lock."""
+
+from __future__ import annotations
+
 import ctypes
 import ctypes.util
-import os
-from ctypes import (POINTER, Structure, byref, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint32, c_uint64,
-                    c_void_p)
+from ctypes import (
+    POINTER,
+    Structure,
+    byref,
+    c_char,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any, List, Tuple
 
-EUSAGE, ENAN = 1, 9
+from .errors import error_of
+from .find import library_path
+
+_floats, _doubles = POINTER(c_float), POINTER(c_double)
+_indices, _classes = POINTER(c_uint32), POINTER(c_int32)
+
+
+def _fields(kind: Any, names: str) -> List[Tuple[str, Any]]:
+    return [(name, kind) for name in names.split()]
 
 
 class CError(Structure):
@@ -15,9 +40,12 @@ class CError(Structure):
 
 class About(Structure):
     c_name = "ddpm_about"
-    _fields_ = ([(name, c_int) for name in ("height", "width", "channels", "outputs", "classes", "steps", "null_class", "prediction", "variance")] +
-                [("clip", c_double), ("t_scale", c_double)] +
-                [(name, POINTER(c_double)) for name in ("beta", "alpha_bar", "gamma", "mse")] + [("json", c_char_p), ("id", c_char_p), ("tuned", c_void_p), ("tuned_count", c_int)])
+    _fields_ = (
+        _fields(c_int, "height width channels outputs classes steps null_class prediction variance")
+        + _fields(c_double, "clip t_scale")
+        + _fields(_doubles, "beta alpha_bar gamma mse")
+        + [("json", c_char_p), ("id", c_char_p), ("tuned", c_void_p), ("tuned_count", c_int)]
+    )
 
 
 class NetOptions(Structure):
@@ -25,80 +53,120 @@ class NetOptions(Structure):
     _fields_ = [("batch", c_int), ("threads", c_int), ("cpu", c_char_p), ("conv", c_char_p)]
 
 
+class NetAbout(Structure):
+    c_name = "ddpm_net_about"
+    _fields_ = (
+        [("batch", c_int), ("threads", c_int), ("flops", c_double)]
+        + _fields(c_size_t, "parameters weights packed activations scratch")
+        + [("features", c_int), ("cpu", c_char_p), ("engine_class", c_char_p)]
+    )
+
+
+class Tables(Structure):
+    c_name = "ddpm_tables"
+    _fields_ = (
+        _fields(c_int, "K")
+        + _fields(_doubles, "t alpha_bar beta beta_tilde mean_x0 mean_xt log_snr")
+        + [("warning", c_char_p)]
+    )
+
+
 class SamplerTraits(Structure):
     c_name = "ddpm_sampler_traits"
-    _fields_ = [(name, c_int) for name in ("takes_eta", "takes_variance", "takes_analytic", "order", "highest_order", "corrector",
-                                           "noisy", "encodes", "own_steps", "trusts_x0")]
+    _fields_ = _fields(
+        c_int,
+        "takes_eta takes_variance takes_analytic order highest_order corrector noisy encodes own_steps trusts_x0",
+    )
 
 
 class SamplerOptions(Structure):
     c_name = "ddpm_sampler_options"
-    _fields_ = [("sampler", c_char_p), ("variance", c_char_p), ("eta", c_double), ("clip", c_double), ("order", c_int), ("corrector", c_int),
-                ("snr", c_double), ("rate", POINTER(c_double)), ("prediction", c_int), ("outputs", c_int), ("own_variance", c_int), ("T", c_int),
-                ("gamma", POINTER(c_double)), ("tuned", c_void_p), ("tuned_count", c_int), ("seed", c_uint64), ("eps", c_void_p), ("eps_user", c_void_p), ("noise", c_void_p),
-                ("noise_user", c_void_p)]
+    _fields_ = (
+        _fields(c_char_p, "sampler variance")
+        + _fields(c_double, "eta clip")
+        + _fields(c_int, "order corrector")
+        + _fields(c_double, "snr")
+        + _fields(_doubles, "rate")
+        + _fields(c_int, "prediction outputs own_variance T")
+        + _fields(_doubles, "gamma")
+        + _fields(c_void_p, "tuned")
+        + _fields(c_int, "tuned_count")
+        + _fields(c_uint64, "seed")
+        + _fields(c_void_p, "eps eps_user noise noise_user")
+    )
 
 
-class Error(RuntimeError):
-    """What the library says, one sentence, and its code (DDPM_E... of ddpm.h)."""
-
-    def __init__(self, code, text):
-        super().__init__(text)
-        self.code = code
-
-
-class UsageError(Error, ValueError):
-    """What the library refuses of an argument: DDPM_EUSAGE."""
+class BoundImage(Structure):
+    c_name = "ddpm_bound_image"
+    _fields_ = (
+        _fields(c_int, "lost")
+        + _fields(c_double, "total prior")
+        + _fields(_doubles, "term mse_eps mse_x0 gamma mse")
+    )
 
 
-def call(function, *arguments):
-    """Calls what takes a ddpm_error * at its end and raises it."""
+def call(function: Any, *arguments: Any) -> None:
+    """Calls a function whose last argument is a ddpm_error *, and raises what that holds."""
     error = CError()
     if function(*arguments, byref(error)):
-        kind = UsageError if error.code == EUSAGE else Error
-        raise kind(error.code, error.text.decode(errors="replace"))
+        raise error_of(error.code, error.text.decode(errors="replace"))
 
 
-def names(function):
-    result, listed = function(), []
+def names(function: Any) -> List[str]:
+    """Returns the list of names of a function such as ddpm_sampler_names."""
+    result = function()
+    listed: List[str] = []
     while result[len(listed)]:
         listed.append(result[len(listed)].decode())
     return listed
 
 
-def _load():
-    path = os.environ.get("DDPM_LIBRARY") or ctypes.util.find_library("ddpm") or "libddpm.so.0"
+def _load() -> ctypes.CDLL:
+    path = library_path() or ctypes.util.find_library("ddpm") or "libddpm.so.0"
     try:
         return ctypes.CDLL(path)
     except OSError as error:
-        raise ImportError(f"the shared library of ddpm cannot be loaded ({error}): install it with make install, or say where it is, "
-                          "such as DDPM_LIBRARY=build/libddpm.so.0") from None
-
-
-def _declare(result, name, *arguments):
-    function = getattr(lib, name)
-    function.restype, function.argtypes = result, list(arguments)
+        raise ImportError(
+            f"the shared library of ddpm cannot be loaded ({error}): install it with make install, or say "
+            "where it is, such as DDPM_LIBRARY=build/libddpm.so.0"
+        ) from None
 
 
 lib = _load()
-_floats, _error, _handle = POINTER(c_float), POINTER(CError), POINTER(c_void_p)
-_declare(c_int, "ddpm_model_open", _handle, c_char_p, _error)
-_declare(None, "ddpm_model_close", c_void_p)
-_declare(POINTER(About), "ddpm_model_about", c_void_p)
-_declare(c_int, "ddpm_net_create", _handle, c_void_p, POINTER(NetOptions), _error)
-_declare(c_int, "ddpm_net_run", c_void_p, _floats, _floats, _floats, POINTER(c_int32), c_int, _error)
-_declare(None, "ddpm_net_free", c_void_p)
-_declare(c_int, "ddpm_chain_tuned", _handle, POINTER(About), c_int, _error)
-_declare(c_int, "ddpm_chain_respace", _handle, POINTER(About), c_char_p, c_char_p, _error)
-_declare(None, "ddpm_chain_free", c_void_p)
-for _name in ("ddpm_sampler_names", "ddpm_spacing_names", "ddpm_variance_names"):
-    _declare(POINTER(c_char_p), _name)
-_declare(POINTER(SamplerTraits), "ddpm_sampler_traits_of", c_char_p)
-_declare(None, "ddpm_sampler_defaults", POINTER(SamplerOptions), POINTER(About))
-_declare(c_int, "ddpm_sampler_create", _handle, c_void_p, POINTER(SamplerOptions), c_size_t, c_int, c_char_p, _error)
-_declare(c_int, "ddpm_sampler_start", c_void_p, POINTER(c_uint32), POINTER(c_int32), c_int, POINTER(c_double), c_int, _error)
-_declare(c_int, "ddpm_sampler_step", c_void_p, _error)
-_declare(c_int, "ddpm_sampler_left", c_void_p)
-_declare(c_int, "ddpm_sampler_lost", c_void_p, c_int)
-_declare(c_void_p, "ddpm_sampler_state", c_void_p, POINTER(c_size_t))
-_declare(None, "ddpm_sampler_free", c_void_p)
+_error, _handle = POINTER(CError), POINTER(c_void_p)
+
+# name: (result, arguments)
+_FUNCTIONS = {
+    "model_open": (c_int, _handle, c_char_p, _error),
+    "model_close": (None, c_void_p),
+    "model_about": (POINTER(About), c_void_p),
+    "net_create": (c_int, _handle, c_void_p, POINTER(NetOptions), _error),
+    "net_describe": (POINTER(NetAbout), c_void_p),
+    "net_run": (c_int, c_void_p, _floats, _floats, _floats, _classes, c_int, _error),
+    "net_free": (None, c_void_p),
+    "chain_tuned": (c_int, _handle, POINTER(About), c_int, _error),
+    "chain_respace": (c_int, _handle, POINTER(About), c_char_p, c_char_p, _error),
+    "chain_tables": (POINTER(Tables), c_void_p),
+    "chain_free": (None, c_void_p),
+    "sampler_names": (POINTER(c_char_p),),
+    "spacing_names": (POINTER(c_char_p),),
+    "variance_names": (POINTER(c_char_p),),
+    "sampler_traits_of": (POINTER(SamplerTraits), c_char_p),
+    "sampler_defaults": (None, POINTER(SamplerOptions), POINTER(About)),
+    "sampler_create": (c_int, _handle, c_void_p, POINTER(SamplerOptions), c_size_t, c_int, c_char_p, _error),
+    "sampler_start": (c_int, c_void_p, _indices, _classes, c_int, _doubles, c_int, _error),
+    "sampler_step": (c_int, c_void_p, _error),
+    "sampler_left": (c_int, c_void_p),
+    "sampler_lost": (c_int, c_void_p, c_int),
+    "sampler_state": (_doubles, c_void_p, POINTER(c_size_t)),
+    "sampler_free": (None, c_void_p),
+    "bound_create": (c_int, _handle, c_void_p, POINTER(SamplerOptions), c_size_t, c_int, c_char_p, _error),
+    "bound_start": (c_int, c_void_p, _doubles, _indices, _classes, c_int, _error),
+    "bound_step": (c_int, c_void_p, _error),
+    "bound_left": (c_int, c_void_p),
+    "bound_read": (POINTER(BoundImage), c_void_p, c_int),
+    "bound_free": (None, c_void_p),
+}
+for _name, (_result, *_arguments) in _FUNCTIONS.items():
+    _function = getattr(lib, "ddpm_" + _name)
+    _function.restype, _function.argtypes = _result, _arguments

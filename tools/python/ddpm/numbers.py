@@ -3,17 +3,23 @@
 No number is rounded, wrapped around or taken for another one.  A bool, a text and, where a whole number is
 wanted, a fraction are a TypeError; a number out of range is a ValueError.
 """
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Optional
+
 import numpy as np
+from numpy.typing import NDArray
 
 INT32_MAX = 2**31 - 1
 UINT64_MAX = 2**64 - 1
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     return f"{value!r:.80} of type {type(value).__name__}"
 
 
-def whole(name, value, low=None, high=None):
+def whole(name: str, value: Any, low: Optional[int] = None, high: Optional[int] = None) -> int:
     """Returns value, a whole number of Python, numpy or torch, as an int from low to high."""
     if not isinstance(value, int):
         array = np.asarray(value)
@@ -22,12 +28,12 @@ def whole(name, value, low=None, high=None):
         value = int(array)
     if isinstance(value, bool):
         raise TypeError(f"{name} is {value}, expected a whole number")
-    if low is not None and not low <= value <= high:
+    if low is not None and high is not None and not low <= value <= high:
         raise ValueError(f"{name} is {value}, expected a whole number from {low} to {high}")
     return int(value)
 
 
-def real(name, value, low, high):
+def real(name: str, value: Any, low: float, high: float) -> float:
     """Returns value, a number of Python, numpy or torch, as a float from low to high."""
     if type(value) is not float:
         array = np.asarray(value)
@@ -36,15 +42,15 @@ def real(name, value, low, high):
         value = float(array)
     if not low <= value <= high:
         raise ValueError(f"{name} is {value:g}, expected a number from {low:g} to {high:g}")
-    return value
+    return float(value)
 
 
-def is_single(values):
+def is_single(values: Any) -> bool:
     """Returns whether it is one number, or something else that is no list.  An iterator is a list."""
     return np.ndim(values) == 0 and not hasattr(values, "__next__")
 
 
-def each(name, values, one):
+def each(name: str, values: Any, one: Callable[[str, Any], Any]) -> List[Any]:
     """Returns a list of one(name, v) for every v of a list or an array, or for a single number v."""
     if is_single(values):
         return [one(name, values)]
@@ -53,12 +59,12 @@ def each(name, values, one):
     return [one(f"{name}[{i}]", v) for i, v in enumerate(values)]
 
 
-def wholes(name, values, low=None, high=None):
+def wholes(name: str, values: Any, low: Optional[int] = None, high: Optional[int] = None) -> List[int]:
     """Returns whole numbers as a list of int."""
     return each(name, values, lambda place, v: whole(place, v, low, high))
 
 
-def spread(name, values, n, one):
+def spread(name: str, values: Any, n: int, one: Callable[[str, Any], Any]) -> List[Any]:
     """Returns a list of n numbers, a single one n times."""
     found = each(name, values, one)
     if len(found) not in (1, n):
@@ -66,7 +72,7 @@ def spread(name, values, n, one):
     return found * n if len(found) == 1 else found
 
 
-def choice(name, value):
+def choice(name: str, value: Any) -> Optional[bytes]:
     """Returns a name, or None, for the library, which would stop reading at a byte 0: that is refused."""
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} is {_shown(value)}, expected a name")
@@ -75,16 +81,35 @@ def choice(name, value):
     return None if value is None else value.encode()
 
 
-def flag(name, value):
+def flag(name: str, value: Any) -> Optional[bool]:
     """Returns True, False or None."""
     if value is not None and not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} is {_shown(value)}, expected True, False or None")
     return None if value is None else bool(value)
 
 
-def pixels(name, value):
-    """Returns an array of float32 of an array, a tensor or nested lists of floating point numbers."""
+def _floats(name: str, value: Any) -> NDArray[Any]:
+    """Returns an array of an array, a tensor or nested lists of floating point numbers."""
+    if getattr(value, "requires_grad", False):
+        raise ValueError(f"{name} requires a gradient, which the network does not give: pass {name}.detach()")
     array = np.asarray(value)
     if array.dtype.kind != "f":
         raise TypeError(f"{name} holds {array.dtype}, expected floating point numbers")
-    return array.astype(np.float32, copy=False)
+    return array
+
+
+def pixels(name: str, value: Any) -> NDArray[np.float32]:
+    """Returns floating point numbers as float32; those that are float32 already are not copied."""
+    return _floats(name, value).astype(np.float32, copy=False)
+
+
+def images(name: str, value: Any) -> NDArray[np.float64]:
+    """Returns images in [-1, 1], which are levels 0 to 255 in uint8 or floating point numbers in [-1, 1]."""
+    array = np.asarray(value)
+    if array.dtype == np.uint8:
+        return array / 127.5 - 1
+    doubles = _floats(name, value).astype(np.float64)
+    # The comparison is false for NaN too.
+    if doubles.size and not (doubles.min() >= -1 and doubles.max() <= 1):
+        raise ValueError(f"{name} holds {doubles.min():g} to {doubles.max():g}, expected -1 to 1, or uint8")
+    return doubles

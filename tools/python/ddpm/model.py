@@ -1,0 +1,352 @@
+"""A model file, ready to run."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import contextmanager
+from ctypes import POINTER, byref, c_double, c_float, c_uint32, c_void_p
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Tuple, Union, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import library, numbers
+from .errors import EMISSING, error_of
+from .library import call, lib
+from .sampler import (
+    Chain,
+    Numbers,
+    Sampler,
+    Schedule,
+    Steps,
+    class_pointer,
+    classes_of,
+    indices_of,
+    options_of,
+    take_step,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+Path = Union[str, bytes, "os.PathLike[str]"]
+Callback = Callable[[int, int], object]
+Times = Union[float, NDArray[Any], "torch.Tensor"]
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# The embedded model as a file: in an installed package, and in the source.
+_DEFAULTS = [os.path.join(_HERE, *up, "default.ddpm") for up in ((), ("..", ".."))]
+
+
+def _encoded(path: Path) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError(f"the path {path!r:.80} has a byte 0 in it")
+    return encoded
+
+
+class Model:
+    """A model file, ready to run; Model.open and Model.default make one.
+
+    Images are [n, h, w, c] in [-1, 1]; what goes through the network itself is [n, c, h, w], as in torch.  t
+    is a step of the model's own chain, 0 to steps - 1.  Calls release the interpreter's lock, and those from
+    several threads wait for each other.  A model is closed by close(), by `with`, or when nothing refers to
+    it.
+
+    path            the model file
+    height, width, channels, outputs    the shape of images, and how many channels the network has at its end
+    classes, steps  the number of classes, T
+    prediction      "eps", "x0" or "v"
+    beta, alpha_bar the schedule [steps], float64
+    metadata, id    the JSON of the model file, and the SHA-256 of its tensors
+    engine_class    what an image depends on beside model, seed, index and settings
+    """
+
+    def __init__(self, path: Path, batch: int, threads: int, cpu: Optional[str], conv: Optional[str]) -> None:
+        self._model, self._net, self._lock = c_void_p(), c_void_p(), threading.Lock()
+        options = library.NetOptions(
+            numbers.whole("batch", batch, 1, 4096),
+            numbers.whole("threads", threads, 0, 4096),
+            numbers.choice("cpu", cpu),
+            numbers.choice("conv", conv),
+        )
+        call(lib.ddpm_model_open, byref(self._model), _encoded(path))
+        call(lib.ddpm_net_create, byref(self._net), self._model, byref(options))
+
+        self._about = about = lib.ddpm_model_about(self._model).contents
+        self.path = os.fsdecode(path)
+        self.batch: int = options.batch
+        self.height: int = about.height
+        self.width: int = about.width
+        self.channels: int = about.channels
+        self.outputs: int = about.outputs
+        self.classes: int = about.classes
+        self.steps: int = about.steps
+        self.prediction: str = ("eps", "x0", "v")[about.prediction]
+        self.beta: NDArray[np.float64] = np.ctypeslib.as_array(about.beta, (about.steps,)).copy()
+        self.alpha_bar: NDArray[np.float64] = np.ctypeslib.as_array(about.alpha_bar, (about.steps,)).copy()
+        self.metadata: Dict[str, Any] = json.loads(about.json)
+        self.id: str = about.id.decode()
+        self.engine_class: str = lib.ddpm_net_describe(self._net).contents.engine_class.decode()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        batch: int = 16,
+        threads: int = 0,
+        cpu: Optional[str] = None,
+        conv: Optional[str] = None,
+    ) -> Model:
+        """Opens a model file.
+
+        batch images go through the network together; threads=0 is what the machine has, cpu and conv are the
+        best of it. Batch and threads never change an image.  MissingError, DataError, UsageError.
+        """
+        return cls(path, batch, threads, cpu, conv)
+
+    @classmethod
+    def default(
+        cls, *, batch: int = 16, threads: int = 0, cpu: Optional[str] = None, conv: Optional[str] = None
+    ) -> Model:
+        """Opens the model that the program has embedded: Fashion-MNIST, 32 x 32 gray, without classes."""
+        for path in _DEFAULTS:
+            if os.path.exists(path):
+                return cls(path, batch, threads, cpu, conv)
+        raise error_of(EMISSING, f"{_DEFAULTS[0]} is missing: the embedded model comes with the package")
+
+    def close(self) -> None:
+        with self._lock:
+            lib.ddpm_net_free(self._net)
+            lib.ddpm_model_close(self._model)
+            self._net, self._model = c_void_p(), c_void_p()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_lock"):
+            self.close()
+
+    @contextmanager
+    def _running(self) -> Iterator[c_void_p]:
+        """Holds the network, which belongs to one thread at a time."""
+        with self._lock:
+            yield self._handle()
+
+    def _handle(self) -> c_void_p:
+        if not self._net:
+            raise ValueError("the model is closed")
+        return self._net
+
+    # ---- images ----
+
+    def sample(
+        self,
+        n: Optional[int] = None,
+        steps: Steps = 50,
+        seed: int = 0,
+        *,
+        sampler: Optional[str] = None,
+        spacing: Optional[str] = None,
+        variance: Optional[str] = None,
+        eta: Optional[float] = None,
+        order: int = 0,
+        clip: Optional[bool] = None,
+        classes: Optional[Numbers] = None,
+        index: Optional[Numbers] = None,
+        callback: Optional[Callback] = None,
+    ) -> NDArray[np.float32]:
+        """Makes images [n, h, w, c], float32 in [-1, 1].
+
+        An image is a matter of model, seed, its index (0 to n - 1, or those of the list index) and the
+        settings alone, as in `ddpm sample`, whose options have the same names and bounds.  n is 16 where
+        neither n nor index is given.  steps is a count, "all", a list or "iddpm:10,15,20".  classes: a class,
+        or one for each image.  clip=False leaves the predicted x0 as it is.  callback(done, total) is called
+        after every step, whose number counts all batches; what it raises ends the run.  An image that the
+        network loses to NaN is NaN, with a warning; the others are right all the same.
+        """
+        wanted = indices_of(n, index)
+        of = classes_of(classes, len(wanted))
+        run = Sampler(
+            self,
+            steps,
+            seed,
+            batch=min(self.batch, len(wanted)),
+            sampler=sampler,
+            spacing=spacing,
+            variance=variance,
+            eta=eta,
+            order=order,
+            clip=clip,
+        )
+        images = np.empty((len(wanted), self.height, self.width, self.channels), np.float32)
+        done, total = 0, len(run.schedule.t) * -(-len(wanted) // run.batch)
+
+        for first in range(0, len(wanted), run.batch):
+            rows = slice(first, first + run.batch)
+            run.start(index=wanted[rows], classes=None if of is None else of[rows])
+            while run.left:
+                run.step()
+                done += 1
+                if callback:
+                    callback(done, total)
+            images[rows] = run.x
+        return images
+
+    def bits_per_dim(
+        self,
+        images: Any,
+        steps: Steps = "all",
+        seed: int = 0,
+        *,
+        spacing: Optional[str] = None,
+        variance: Optional[str] = None,
+        clip: Optional[bool] = None,
+        classes: Optional[Numbers] = None,
+        callback: Optional[Callback] = None,
+    ) -> NDArray[np.float64]:
+        """Returns what each image costs in bits per dimension, [n] float64 (Ho et al. 2020, equation 5), as
+        `ddpm eval` does.
+
+        images [n, h, w, c] are uint8, or floating point numbers in [-1, 1].  With all steps of the chain, the
+        default, the network runs T times for each image; callback as in sample.  An image that the network
+        loses to NaN is NaN.
+        """
+        x0 = np.ascontiguousarray(numbers.images("images", images))
+        self._check_shape("images", x0.shape, "[n, {h}, {w}, {c}]", (self.height, self.width, self.channels))
+        of, n = classes_of(classes, len(x0)), len(x0)
+        index, bits = np.arange(n, dtype=np.uint32), np.empty(n)
+        batch, size = max(1, min(self.batch, n)), self.height * self.width * self.channels
+        chain, bound = Chain(self, steps, spacing), c_void_p()
+        done, total = 0, len(chain.schedule.t) * -(-n // batch)
+
+        options = options_of(self, seed, variance=variance, clip=clip)
+        call(lib.ddpm_bound_create, byref(bound), chain.handle, byref(options), size, batch, None)
+        try:
+            for first in range(0, n, batch):
+                rows = slice(first, first + batch)
+                with self._running():
+                    call(
+                        lib.ddpm_bound_start,
+                        bound,
+                        x0[rows].ctypes.data_as(POINTER(c_double)),
+                        index[rows].ctypes.data_as(POINTER(c_uint32)),
+                        class_pointer(None if of is None else of[rows]),
+                        len(index[rows]),
+                    )
+                while lib.ddpm_bound_left(bound):
+                    with self._running():
+                        take_step(lib.ddpm_bound_step, bound)
+                    done += 1
+                    if callback:
+                        callback(done, total)
+                for row in range(len(index[rows])):
+                    found = lib.ddpm_bound_read(bound, row).contents
+                    bits[first + row] = np.nan if found.lost else found.total
+        finally:
+            lib.ddpm_bound_free(bound)
+        return bits
+
+    def schedule(self, steps: Steps = "all", spacing: Optional[str] = None) -> Schedule:
+        """Returns the tables of the chain of these steps, each [K], as `ddpm schedule` prints them."""
+        return Chain(self, steps, spacing).schedule
+
+    def scheduler_config(self) -> Dict[str, Any]:
+        """Returns the model's chain in the words of diffusers' schedulers, for eps as eps() gives it."""
+        return dict(
+            num_train_timesteps=self.steps,
+            trained_betas=self.beta.tolist(),
+            clip_sample=self._about.clip > 0,
+            clip_sample_range=self._about.clip or 1.0,
+            prediction_type="epsilon",
+        )
+
+    # ---- the network ----
+
+    @overload
+    def eps(self, x: NDArray[Any], t: Times, classes: Optional[Numbers] = None) -> NDArray[np.float32]: ...
+
+    @overload
+    def eps(self, x: torch.Tensor, t: Times, classes: Optional[Numbers] = None) -> torch.Tensor: ...
+
+    def eps(self, x: Any, t: Any, classes: Any = None) -> Any:
+        """Returns eps [n, c, h, w] at x [n, c, h, w], also of a model that predicts x0 or v (then t are whole
+        steps), without a learned variance; t and classes are those of output()."""
+        step = self._times(t, len(x))
+        if self.prediction == "eps":
+            return self.output(x, t, classes)[:, : self.channels]
+        if not np.all(step == np.floor(step)):
+            raise ValueError(
+                f"t is {t}, expected whole steps from 0 to {self.steps - 1}, "
+                f"since the model predicts {self.prediction}"
+            )
+
+        out = self.output(x, t, classes)[:, : self.channels]
+        alpha_bar = self.alpha_bar[step.astype(np.int64)].reshape(-1, 1, 1, 1)
+        signal, noise = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
+        x, predicted = np.asarray(x, np.float64), np.asarray(out, np.float64)
+        eps = signal * predicted + noise * x if self.prediction == "v" else (x - signal * predicted) / noise
+        return _like(out, eps.astype(np.float32))
+
+    @overload
+    def output(self, x: NDArray[Any], t: Times, classes: Optional[Numbers] = None) -> NDArray[np.float32]: ...
+
+    @overload
+    def output(self, x: torch.Tensor, t: Times, classes: Optional[Numbers] = None) -> torch.Tensor: ...
+
+    def output(self, x: Any, t: Any, classes: Any = None) -> Any:
+        """Returns what the network itself says, [n, outputs, h, w] at x [n, c, h, w]: eps, x0 or v as
+        self.prediction says, and behind it what a learned variance is made of.
+
+        t is a step from 0 to steps - 1, or one for each image; classes [n], or None.  A tensor of torch gives
+        a tensor, anything else an array, both float32.  In memory the network's numbers are [n, h, w, c],
+        torch's channels_last: x of float32 in this order is not copied, and the result is a view of this
+        order.
+        """
+        rows = numbers.pixels("x", x)
+        self._check_shape("x", rows.shape, "[n, {c}, {h}, {w}]", (self.channels, self.height, self.width))
+        n, rows = len(rows), np.ascontiguousarray(np.moveaxis(rows, 1, -1))
+        # The library computes this product in float32 as well.
+        fed = self._times(t, n).astype(np.float32) * np.float32(self._about.t_scale)
+        of = classes_of(classes, n)
+        out = np.empty((n, self.height, self.width, self.outputs), np.float32)
+
+        with self._running() as net:
+            call(
+                lib.ddpm_net_run,
+                net,
+                out.ctypes.data_as(POINTER(c_float)),
+                rows.ctypes.data_as(POINTER(c_float)),
+                fed.ctypes.data_as(POINTER(c_float)),
+                class_pointer(of),
+                n,
+            )
+        return _like(x, np.moveaxis(out, -1, 1))
+
+    def _times(self, t: Any, n: int) -> NDArray[np.float64]:
+        """Returns the steps t of n images."""
+        last = self.steps - 1
+        return np.array(numbers.spread("t", t, n, lambda name, v: numbers.real(name, v, 0, last)), np.float64)
+
+    def _check_shape(
+        self, name: str, shape: Tuple[int, ...], order: str, wanted: Tuple[int, int, int]
+    ) -> None:
+        if shape[1:] != wanted or not shape:
+            expected = order.format(c=self.channels, h=self.height, w=self.width)
+            raise ValueError(f"{name} is {list(shape)}, expected {expected}")
+
+
+def _like(x: Any, array: NDArray[np.float32]) -> Any:
+    """Returns the array as a tensor where x is one."""
+    if type(x).__module__.split(".")[0] != "torch":
+        return array
+    import torch
+
+    return torch.from_numpy(array)
