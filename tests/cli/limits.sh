@@ -170,6 +170,24 @@ test_background() {
 	[ "$policy" = 5 ] || fail "policy $policy"
 	case $disk in idle*|'') ;; *) fail "the disk's class is $disk" ;; esac
 
+	# A session of its own is the lowest of sessions; a session of others stays as it is.
+	[ ! -r /proc/self/autogroup ] || {
+		before=$(cat /proc/self/autogroup)
+		case $before in *'nice 19') ;; *)
+			setsid -w "$program" sample -q --background -n 4 --steps 1000 -o slow.png 2>slow.err & process=$!
+			sleep 0.2
+			for i in $(seq 200); do
+				leader=$(pgrep -P $process || echo $process)
+				session=$(cat "/proc/$leader/autogroup" 2>/dev/null)
+				case $session in *'nice 19') break ;; esac
+				sleep 0.05
+			done
+			kill $leader; wait $process 2>/dev/null
+			case $session in *'nice 19') ;; *) fail "its session: $session" ;; esac
+			[ "$(cat /proc/self/autogroup)" = "$before" ] || fail "the session of others: $(cat /proc/self/autogroup)"
+		esac
+	}
+
 	expect 0 ddpm sample -q --background -n 2 --steps 2 --seed 3 -o a.png
 	expect 0 ddpm sample -q -n 2 --steps 2 --seed 3 -o b.png
 	same a.png b.png 'another priority'
