@@ -354,10 +354,10 @@ typedef struct ddpm_sampler ddpm_sampler;
 typedef struct ddpm_sampler_options {
     const char *sampler, *variance; /* names of ddpm_sampler_names and ddpm_variance_names */
     double eta, clip;               /* the noise of ddim and dpmpp, 0 to 1; clip as in ddpm_about */
-    int order;               /* the order of dpmpp (1 to 3), unipc, ode (1, 2); 0: the sampler's default */
-    int corrector;           /* how many Langevin steps come before the step that leaves a t */
-    double snr;              /* the signal-to-noise ratio of a Langevin step, between 0 and 1 */
-    const double *rate;      /* for sde: beta(t) dt by position [K], read at every step; or NULL */
+    int order;          /* the order of dpmpp (1 to 3), ipndm (1 to 4), unipc, ode (1, 2); 0: the default */
+    int corrector;      /* how many Langevin steps come before the step that leaves a t */
+    double snr;         /* the signal-to-noise ratio of a Langevin step, between 0 and 1 */
+    const double *rate; /* for sde: beta(t) dt by position [K], read at every step; or NULL */
     int prediction, outputs; /* DDPM_EPS...; the m of ddpm_eps_fn */
     int own_variance, T;     /* for the variance "auto": ddpm_about.variance and steps */
     const double *gamma;     /* [T] for "analytic" and "auto": ddpm_about.gamma, or NULL */

@@ -138,9 +138,9 @@ static const struct option options[] = {
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim or dpmpp step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0,
       1 },
     { "order", 0, OPTION_INT, "N",
-      "of dpmpp (1 to 3; lower where it is unstable), unipc, ode (1, 2) "
-      "(default: 2; dpmpp-diffusers: 3)",
-      NULL, FIELD(order), 1, 3 },
+      "of dpmpp (1 to 3; lower where it is unstable), ipndm (1 to 4), unipc, ode (1, 2) "
+      "(default: 2; ipndm, dpmpp-diffusers: 3)",
+      NULL, FIELD(order), 1, 4 },
     { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL,
       FIELD(corrector), 0, 10000 },
     { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL,

@@ -18,6 +18,7 @@
     X("dpmpp", dd_dpmpp)                     \
     X("dpmpp-diffusers", dd_dpmpp_diffusers) \
     X("unipc", dd_unipc)                     \
+    X("ipndm", dd_ipndm)                     \
     X("sde", dd_sde)                         \
     X("ode", dd_ode)                         \
     X("tuned", dd_tuned)                     \

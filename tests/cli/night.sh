@@ -188,7 +188,7 @@ test_retry_nan() {
 test_stopped_mid_chain() {
 	crash_library
 	ddpm sample -q -n 1 --steps 8 -o a.png || fail 'sample'
-	for words in ddpm 'ddpm --keep-steps 3' ddim 'ddim --eta 1' ddim-diffusers dpmpp 'dpmpp --order 3' dpmpp-diffusers unipc sde ode langevin \
+	for words in ddpm 'ddpm --keep-steps 3' ddim 'ddim --eta 1' ddim-diffusers dpmpp 'dpmpp --order 3' dpmpp-diffusers unipc ipndm sde ode langevin \
 		'ddim --from a.png --noise-to 900 --encode' 'dpmpp --format npy'; do
 		expect 0 crash CRASH_TICKS=ticks -- sample -q -n 3 --steps 10 --sampler $words --outdir all
 		for time in first second; do

@@ -135,7 +135,7 @@ test_values_of_sample() {
 		'--class 0' '--class all' '--name a%d.png' '--outdir d --name a.png' '--outdir d --name a%d%d.png' '--outdir d --name a%s.png' \
 		'--outdir d --name ../%d.png' '--outdir d --name %0999d' '-o a.png --outdir d' '-n 3 --index 0' '--format gif' '--clip maybe' \
 		'--keep-steps 0' '--keep-steps 52' '--sampler ddim --variance beta' '--variance learned' '--batch 0' \
-		'--order 2' '--order 0' '--order 4' '--sampler ddim --order 1' '--sampler dpmpp --order 0' '--sampler dpmpp --order 4' '--sampler unipc --order 3' \
+		'--order 2' '--order 0' '--order 4' '--order 5' '--sampler ipndm --order 5' '--sampler ipndm --eta 1' '--sampler ddim --order 1' '--sampler dpmpp --order 0' '--sampler dpmpp --order 4' '--sampler unipc --order 3' \
 		'--sampler ode --order 3' '--sampler ode --eta 0.5' '--sampler unipc --eta 1' '--sampler dpmpp --eta 1.5' '--sampler dpmpp-diffusers --eta 1' '--sampler sde --variance beta' \
 		'--sampler dpmpp --corrector 1' '--corrector -1' '--snr 0.2' '--corrector 1 --snr 1' '--corrector 1 --snr 0' \
 		'--sampler langevin --noise /dev/null'; do

@@ -108,7 +108,7 @@ test_files_of_earlier_versions() {
 # Every sampler and every option that a picture depends on is in its text: verify makes it again.
 test_every_sampler() {
 	n=0
-	for words in ddpm 'ddpm --corrector 2' ddim 'ddim --eta 1' dpmpp 'dpmpp --order 1' 'dpmpp --order 3' 'dpmpp --eta 1' dpmpp-diffusers unipc 'unipc --order 1' sde \
+	for words in ddpm 'ddpm --corrector 2' ddim 'ddim --eta 1' dpmpp 'dpmpp --order 1' 'dpmpp --order 3' 'dpmpp --eta 1' dpmpp-diffusers unipc 'unipc --order 1' ipndm 'ipndm --order 4' sde \
 		'sde --corrector 1 --snr 0.1' ode 'ode --order 1' langevin 'langevin --corrector 3 --snr 0.2'; do
 		n=$((n + 1))
 		ddpm sample -q -n 2 --steps 8 --sampler $words -o $n.png || fail "$words"

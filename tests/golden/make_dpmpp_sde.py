@@ -8,52 +8,14 @@ sigmas, which it rounds to float32 by numpy, are given.  longdouble_dist is the 
 in long double.  Order 3 is left out: its second difference is weighted by (1 - e^-2h - 2h) / (2h)^2 - 1/2, which tends to -1 as h vanishes.
 """
 import json
-import statistics
 import sys
 import numpy as np
 import torch
 import diffusers
 import diffusers.schedulers.scheduling_dpmsolver_multistep as module
-
-mixture = json.load(open(sys.argv[1]))
-BETAS = np.linspace(1e-4, 0.02, 1000, dtype=np.float64)
-ALPHA_BAR = np.cumprod(1 - BETAS.astype(np.longdouble))
-weights, means, variances = (np.array(mixture[k], np.longdouble) for k in ("weights", "means", "variances"))
-
-
-class Double:
-    float32 = torch.float64
-
-    def __getattr__(self, name):
-        return getattr(torch, name)
-
+from mixture import ALPHA_BAR, BETAS, Double, eps, means, noise
 
 module.torch = Double()
-
-
-def noise(step, count, seed=1):
-    i = np.arange(count, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        k = (np.uint64(step) << np.uint64(32)) + i
-        x = np.uint64(seed) + (k + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-    u = ((x >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0 ** -52
-    return np.array([statistics.NormalDist().inv_cdf(v) for v in u])
-
-
-def eps(x, t):
-    """[2, d] in the precision of x."""
-    ab = ALPHA_BAR[t].astype(x.dtype)
-    out = np.empty_like(x)
-    for k, row in enumerate(x):
-        s = ab * variances.astype(x.dtype) + 1 - ab
-        away = row - np.sqrt(ab) * means.astype(x.dtype)
-        log = np.log(weights.astype(x.dtype)) - (away ** 2 / s + np.log(s)).sum(1) / 2
-        share = np.exp(log - log.max())
-        out[k] = np.sqrt(1 - ab) * ((share / share.sum())[:, None] * away / s).sum(0)
-    return out
 
 
 def by_formula(times, order, z):

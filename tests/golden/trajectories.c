@@ -222,8 +222,8 @@ TEST(golden, encode_runs)
     forward_x0 = NULL;
 }
 
-/* Compares diffusers' solvers; dpmpp.c tells how its DPM-Solver++ of order 3 differs. PNDM and iPNDM are
-   not among our samplers. */
+/* Compares diffusers' solvers; dpmpp.c tells how its DPM-Solver++ of order 3 differs. PNDM is not among
+   our samplers, and its iPNDM begins at alpha_bar = 0 here (ipndm_runs has others). */
 static void fast_runs(const cJSON *root)
 {
     struct mixture m;
@@ -259,22 +259,34 @@ TEST(golden, fast_runs)
     reference_each("fast", fast_runs);
 }
 
-/* diffusers' SDE-DPM-Solver++ (make_dpmpp_sde.py), which multiplies the noise of the last step by 0. */
-TEST(golden, dpmpp_sde_runs)
+/* Replays the runs of a file, each with the sampler and its own order. */
+static void replay_orders(const char *file, const char *sampler, double eta)
 {
     struct mixture m;
-    cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/dpmpp_sde.json"));
+    cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/%s", file));
     const cJSON *run;
     REQUIRE(root && !mixture_read(&m));
     cJSON_ArrayForEach(run, reference_get(root, "runs")) {
         ddpm_chain *chain = NULL;
         CHECK(!chain_of_run(&chain, &m, run, 1));
         replay(run,
-               &(ddpm_sampler_options){ .sampler = "dpmpp",
+               &(ddpm_sampler_options){ .sampler = sampler,
                                         .variance = "auto",
-                                        .eta = 1,
+                                        .eta = eta,
                                         .order = (int)reference_number(run, "order") },
                &m, chain);
     }
     cJSON_Delete(root);
+}
+
+/* diffusers' SDE-DPM-Solver++ (make_dpmpp_sde.py), which multiplies the noise of the last step by 0. */
+TEST(golden, dpmpp_sde_runs)
+{
+    replay_orders("dpmpp_sde.json", "dpmpp", 1);
+}
+
+/* diffusers' IPNDMScheduler (make_ipndm.py), without its last step. */
+TEST(golden, ipndm_runs)
+{
+    replay_orders("ipndm.json", "ipndm", 0);
 }

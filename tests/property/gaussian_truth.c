@@ -161,6 +161,27 @@ TEST(property, unipc_is_stable)
     }
 }
 
+/* The coefficients of ipndm do not follow the steps, so no bound follows from them.  Held here: on every
+   spacing and in every order the result is at most twice as wide as the data, as that of dpmpp is. */
+TEST(property, ipndm_is_stable)
+{
+    static const char *const betas[] = { "linear", "cosine" };
+
+    for (int b = 0; b < 2; b++) {
+        REQUIRE(!ddpm_betas(beta, alpha_bar, T, betas[b], NULL));
+        for (const char *const *name = ddpm_spacing_names(); *name && strcmp(*name, "optimal"); name++)
+            for (int K = 2; K <= 200; K = K < 20 ? K + 1 : K + 20)
+                for (int order = 1; order <= 4; order++) {
+                    const struct setting g = { "ipndm", order, 0, 0 };
+                    struct said said;
+                    double v = variance_of(&g, K, *name, &said);
+                    if (!(v < 4) || said.sampler)
+                        check_fail(__FILE__, __LINE__, "%s, %s, %d steps, order %d: variance %.3f", betas[b],
+                                   *name, K, order, v);
+                }
+    }
+}
+
 /* The last but one step of the default spacing is much longer than the one before it, so a warning
    is due; even steps need none. A step of Heun's can be too long by itself; Euler's and Langevin's
    can be too few. */

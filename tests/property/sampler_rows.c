@@ -85,6 +85,8 @@ static const struct setting {
     { "dpmpp-diffusers", "auto", 0, 1, .own = DDPM_BETA },
     { "unipc", "auto", 0, 1, DDPM_BETA, .order = 1 },
     { "unipc", "auto", 0, 0, DDPM_LEARNED_RANGE, .prediction = DDPM_X0 },
+    { "ipndm", "auto", 0, 1, DDPM_LEARNED_RANGE, .order = 2 },
+    { "ipndm", "auto", 0, 0, DDPM_BETA, .order = 4, .prediction = DDPM_V },
     { "sde", "auto", 0, 1, .own = DDPM_BETA },
     { "sde", "auto", 0, 0, DDPM_LEARNED_RANGE, .corrector = 1, .prediction = DDPM_V },
     { "ode", "auto", 0, 1, DDPM_LEARNED_RANGE, .order = 1 },

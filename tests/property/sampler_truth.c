@@ -75,11 +75,11 @@ static void run(double *x, const ddpm_chain *chain, const ddpm_sampler_options *
    < 6 for a normal value, where a is that of the last step taken. */
 TEST(property, a_point_comes_back)
 {
-    enum { SAMPLERS = 7 };
+    enum { SAMPLERS = 8 };
 
     static const char *const steps[] = { "1", "2", "10", "all" };
     static const char *const samplers[SAMPLERS] = {
-        "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "ode"
+        "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "ipndm", "ode"
     };
     for (int k = 0; k < 4 * SAMPLERS * 3; k++) {
         struct truth p = { k % 3, NAN };
@@ -95,9 +95,10 @@ TEST(property, a_point_comes_back)
 
 TEST(property, x0_is_clipped)
 {
-    static const char *const samplers[] = { "ddpm",  "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers",
-                                            "unipc", "ode",  "langevin" };
-    for (int k = 0; k < 8; k++) {
+    static const char *const samplers[] = {
+        "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "ipndm", "ode", "langevin"
+    };
+    for (size_t k = 0; k < sizeof samplers / sizeof *samplers; k++) {
         struct truth p = { DDPM_X0, NAN };
         ddpm_chain *chain = chain_of("linear", "10");
         ddpm_sampler_options o = options_of(&p, samplers[k], "auto", DDPM_BETA);
@@ -212,11 +213,12 @@ TEST(property, auto_variance)
 TEST(property, zero_snr)
 {
     static const char *const samplers[] = {
-        "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "sde", "ode", "langevin"
+        "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "ipndm",
+        "sde",  "ode",  "langevin"
     };
 
     ddpm_chain *chain = chain_of("linear+zero-snr", "10");
-    for (int k = 0; k < 3 * 9; k++) {
+    for (int k = 0; k < 3 * 10; k++) {
         struct truth p = { k % 3, NAN };
         ddpm_sampler *s = NULL;
         ddpm_error err = { 0 };
@@ -228,7 +230,7 @@ TEST(property, zero_snr)
             CHECK(code == DDPM_EUSAGE && !s && strstr(err.text, "alpha_bar is 0"));
             continue;
         }
-        if (k / 3 >= 6) {
+        if (k / 3 >= 7) {
             CHECK(code == DDPM_EUSAGE && !s && strstr(err.text, samplers[k / 3]));
             continue;
         }

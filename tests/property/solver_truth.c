@@ -141,7 +141,7 @@ static double order_seen(const double error[3])
 }
 
 /* UniPC-p has order p + 1 (Zhao et al. 2023, theorem 3.1); dpmpp-diffusers of order 3 has half of a
-   term, see dpmpp.c. The low-order start does not matter: at lambda = -6 its error, of order alpha^2 h^2
+   term, see dpmpp.c; the coefficients of ipndm are those of even steps in u, see ipndm.c. The low-order start does not matter: at lambda = -6 its error, of order alpha^2 h^2
    < 1e-8, is below the others'. */
 TEST(property, order_of_convergence)
 {
@@ -158,6 +158,10 @@ TEST(property, order_of_convergence)
         { "dpmpp-diffusers", 3, 2 },
         { "unipc", 1, 2 },
         { "unipc", 2, 3 },
+        { "ipndm", 1, 1 },
+        { "ipndm", 2, 2 },
+        { "ipndm", 3, 2 },
+        { "ipndm", 4, 2 },
     };
 
     double exact[D];
@@ -225,6 +229,29 @@ static void one_step(double *x, struct line *l, const char *sampler, const char 
     ddpm_sampler_free(s);
 }
 
+/* The last step returns the x0 that eps names, in the highest order, too. The tolerance: x0 = (x - sigma eps)
+   / alpha rounds five times, each to |x| or |eps| times 2^-53, and both stay below 10. */
+TEST(property, the_last_step_of_ipndm_is_x0)
+{
+    struct line l;
+    line_of(&l, 8, -5, 0);
+    double alpha_bar = ddpm_chain_tables(l.chain)->alpha_bar[0], x[D], eps[D];
+    ddpm_sampler *s = sampler_of(&l, "ipndm", 0, 4, 1);
+    REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, from, l.K - 1, NULL));
+
+    while (ddpm_sampler_left(s) > 1)
+        CHECK(!ddpm_sampler_step(s, NULL));
+    memcpy(x, ddpm_sampler_state(s, NULL), sizeof x);
+    exact_eps(eps, x, alpha_bar);
+    CHECK(!ddpm_sampler_step(s, NULL));
+
+    for (int e = 0; e < D; e++)
+        CHECK_NEAR(ddpm_sampler_state(s, NULL)[e], (x[e] - sqrt(1 - alpha_bar) * eps[e]) / sqrt(alpha_bar),
+                   5 * 20 * 0x1p-53 / sqrt(alpha_bar));
+    ddpm_sampler_free(s);
+    ddpm_chain_free(l.chain);
+}
+
 /* |x|, |x0| sqrt(alpha_bar) and |z| stay below 10. Every coefficient is right to a few roundings of a
    difference. The smallest such difference is 1 - alpha = beta, so the tolerance is 8 u / beta, u =
    2^-53. */
@@ -244,6 +271,10 @@ TEST(property, ddim_is_a_special_case)
 
         one_step(x, &l, "ddim", "auto", 0, 0, i);
         one_step(y, &l, "ode", "auto", 0, 1, i);
+        for (int e = 0; e < D; e++)
+            CHECK_NEAR(x[e], y[e], bound);
+
+        one_step(y, &l, "ipndm", "auto", 0, 1, i);
         for (int e = 0; e < D; e++)
             CHECK_NEAR(x[e], y[e], bound);
 
@@ -303,8 +334,9 @@ TEST(property, moments_of_the_mixture)
         double eta;
         int order;
     } of[] = {
-        { "ddpm", 0, 0 },  { "ddim", 0, 0 },  { "dpmpp", 0, 0 }, { "dpmpp", 0.5, 2 }, { "dpmpp", 1, 2 },
-        { "dpmpp", 1, 3 }, { "unipc", 0, 0 }, { "sde", 0, 0 },   { "ode", 0, 0 },     { "langevin", 0, 0 },
+        { "ddpm", 0, 0 },  { "ddim", 0, 0 },     { "dpmpp", 0, 0 }, { "dpmpp", 0.5, 2 },
+        { "dpmpp", 1, 2 }, { "dpmpp", 1, 3 },    { "unipc", 0, 0 }, { "sde", 0, 0 },
+        { "ode", 0, 0 },   { "langevin", 0, 0 }, { "ipndm", 0, 0 },
     };
 
     enum { N = 2000 };
