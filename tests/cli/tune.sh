@@ -29,6 +29,10 @@ test_tune() {
 	expect 0 ddpm sample -m tuned.ddpm --sampler tuned --steps 2 -n 5 --outdir some
 	expect 0 ddpm verify -m tuned.ddpm some
 
+	# Without --steps the sampler takes what --fast would take, and says so.
+	expect 0 ddpm sample -m tuned.ddpm --sampler tuned -n 1 -o alone.png; says 'without --steps sampler tuned takes 2'
+	expect 0 ddpm info alone.png; prints 'sampler       tuned'
+
 	# --fast says what it takes: a solver that is near enough, here the first, or unipc.
 	expect 0 ddpm sample -m tuned.ddpm --fast -n 1 -o fast.png; says '--fast takes sampler tuned with 2 steps'
 	expect 0 ddpm verify -m tuned.ddpm fast.png
@@ -51,6 +55,7 @@ test_tune_refused() {
 	expect 66 ddpm tune -m none.ddpm -o a.ddpm; says 'none.ddpm'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps 6 -o a.png
 	says 'the model has no tuned solver of 6 steps, it has none: `ddpm tune --steps 6` makes one'
+	expect 64 ddpm sample -m small.ddpm --sampler tuned -o a.png; says 'no tuned solver of 6 steps, it has none'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps all -o a.png; says 'takes a number of steps'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps 6 --spacing quad -o a.png; says 'has steps of its own'
 	expect 64 ddpm sample -m small.ddpm --fast --steps 6 -o a.png; says '--fast chooses the sampler and its steps'

@@ -221,6 +221,25 @@ static int lock_folder(struct sample_job *j, ddpm_error *err)
     return a->folder ? image_store_lock(a, j->s->wait, err) : DDPM_OK;
 }
 
+/* Chooses the steps, and with --fast the sampler, where the model's tuned solvers decide. */
+static int choose_steps(struct sample_job *j, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(j->model);
+    bool tuned = ddpm_sampler_traits_of(j->recipe.sampler)->own_steps && !j->s->steps;
+    if (!j->s->fast && !tuned)
+        return DDPM_OK;
+
+    j->steps = j->s->fast ? sample_settings_fast(&j->recipe, a) : sample_settings_tuned(&j->recipe, a);
+    if (!j->steps)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    if (j->s->fast)
+        remark(j->command, &j->s->common, "--fast takes sampler %s with %s steps", j->recipe.sampler,
+               j->steps);
+    else if (a->tuned_count)
+        remark(j->command, &j->s->common, "without --steps sampler tuned takes %s", j->steps);
+    return DDPM_OK;
+}
+
 static int open_model(struct sample_job *j, ddpm_error *err)
 {
     int code = model_open(&j->model, j->s->model, err);
@@ -228,14 +247,7 @@ static int open_model(struct sample_job *j, ddpm_error *err)
         code = model_check(j->model, j->s->model, err);
     if (!code)
         j->recipe.clip = clip_bound(j->s->clip, ddpm_model_about(j->model));
-    if (code || !j->s->fast)
-        return code;
-
-    j->steps = sample_settings_fast(&j->recipe, ddpm_model_about(j->model));
-    if (!j->steps)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
-    remark(j->command, &j->s->common, "--fast takes sampler %s with %s steps", j->recipe.sampler, j->steps);
-    return DDPM_OK;
+    return code ? code : choose_steps(j, err);
 }
 
 int sample_job_open(struct sample_job *j, ddpm_error *err)

@@ -13,6 +13,9 @@ static const char STEPS_DEFAULT[] = "50";
 /* The steps of --fast for a model without a tuned solver that is near enough to its teacher. */
 enum { UNTUNED_STEPS = 10 };
 
+/* The steps of --sampler tuned for a model without tuned solvers, which the refusal names. */
+enum { TUNED_STEPS = 6 };
+
 /* Song et al. 2021 take 0.16 for Langevin steps as a corrector. */
 static const double SNR_DEFAULT = 0.16;
 
@@ -183,23 +186,40 @@ int sample_settings_check(const struct sample_settings *s, ddpm_error *err)
     return code ? code : check_sampler(s, err);
 }
 
-char *sample_settings_fast(struct recipe *r, const ddpm_about *a)
+/* Returns the tuned solver of the fewest steps whose images are within FAST_DISTANCE; NULL: there is none. */
+static const ddpm_tuned *near_solver(const ddpm_about *a)
 {
-    int K = UNTUNED_STEPS < a->steps ? UNTUNED_STEPS : a->steps;
-    r->sampler = "unipc";
+    /* The tuned solvers are listed by rising steps. */
+    for (int i = 0; i < a->tuned_count; i++)
+        if (a->tuned[i].error <= FAST_DISTANCE)
+            return &a->tuned[i];
+    return NULL;
+}
 
-    /* The tuned solvers are listed by rising steps, so the last that fits here has the fewest. */
-    for (int i = a->tuned_count - 1; i >= 0; i--)
-        if (a->tuned[i].error <= FAST_DISTANCE) {
-            r->sampler = "tuned";
-            K = a->tuned[i].K;
-        }
-
+/* Sets the steps of r to K.  Returns their text, allocated; NULL: out of memory. */
+static char *set_steps(struct recipe *r, int K)
+{
     char *steps = malloc(12);
     if (steps)
         snprintf(steps, 12, "%d", K);
     r->steps = steps;
     return steps;
+}
+
+char *sample_settings_fast(struct recipe *r, const ddpm_about *a)
+{
+    const ddpm_tuned *solver = near_solver(a);
+    int untuned = UNTUNED_STEPS < a->steps ? UNTUNED_STEPS : a->steps;
+    r->sampler = solver ? "tuned" : "unipc";
+    return set_steps(r, solver ? solver->K : untuned);
+}
+
+char *sample_settings_tuned(struct recipe *r, const ddpm_about *a)
+{
+    const ddpm_tuned *solver = near_solver(a);
+    if (!solver && a->tuned_count)
+        solver = &a->tuned[a->tuned_count - 1];
+    return set_steps(r, solver ? solver->K : TUNED_STEPS);
 }
 
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err)

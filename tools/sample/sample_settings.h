@@ -52,6 +52,9 @@ int sample_settings_check(const struct sample_settings *s, ddpm_error *err);
    within FAST_DISTANCE of the teacher's, or else unipc with 10 steps.  Returns r's steps, allocated; NULL:
    out of memory. */
 char *sample_settings_fast(struct recipe *r, const ddpm_about *a);
+/* Sets the steps of r for --sampler tuned without --steps: those of the solver that --fast would take or, if
+   none is near enough, of the solver with the most steps.  Returns them as sample_settings_fast does. */
+char *sample_settings_tuned(struct recipe *r, const ddpm_about *a);
 /* Fills r from s, whose strings it points to.  It leaves out what depends on the model and on files
    (clip, hashes). */
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err);
