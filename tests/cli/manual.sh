@@ -58,8 +58,11 @@ guide_pages() {
 		same found expected "$page: $(diff found expected)"
 	done
 }
+# Two tests need the pages, and may run side by side: the first makes them, the other waits for that.
 make_manual() {
-	( unset MAKEFLAGS MFLAGS MAKELEVEL; make -s -C "$(dirname "$program")/.." manual >make.log 2>&1 ) || fail "make manual: $(tail -n 3 make.log)"
+	until mkdir "$scratch/manual" 2>/dev/null; do sleep 0.1; done
+	( trap 'rmdir "$scratch/manual"' EXIT
+	  unset MAKEFLAGS MFLAGS MAKELEVEL; make -s -C "$(dirname "$program")/.." manual >make.log 2>&1 ) || fail "make manual: $(tail -n 3 make.log)"
 	pages=$(dirname "$program")/man
 }
 
