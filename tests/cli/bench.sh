@@ -103,6 +103,18 @@ test_bench_uses_its_time() {
 		fail "$(cat images)"
 }
 
+# A machine that gets busy after the warm-up, a sixteenth of the run: with half of its speed it makes fewer
+# images and keeps to the time.  Without a second plan all would take almost twice as long.
+test_bench_on_a_busy_machine() {
+	crash_library
+	words='bench --steps 1,2 --sampler ddpm --time 150s --json --spread 1e6'
+	expect 0 crash CRASH_CLOCK=0.02 CRASH_TICKS=ticks -- $words; mv out idle
+	expect 0 crash CRASH_CLOCK=0.02 CRASH_LOAD=$(($(cat ticks) / 16)):2 CRASH_TIME=seconds -- $words
+	cat idle out | sed -n 's/^{"settings":.*"images":\([0-9]*\),.*/\1/p' | cat - seconds >found
+	awk '{ n[NR] = $1 } END { exit !(n[2] < 0.8 * n[1] && n[2] > 0.5 * n[1] && n[3] < 1.25 * 150) }' found ||
+		fail "images when idle, when busy, and seconds: $(cat found)"
+}
+
 # Rows whose intervals overlap are not ranked, whatever the seed, and a number of images is named.  Rows that
 # lie apart are ranked.
 test_bench_overlaps() {
@@ -225,6 +237,24 @@ test_bench_report() {
 	expect 73 ddpm bench --steps 2 -n 2 --report r; says 'exists already'
 	expect 0 ddpm bench --steps 2 -n 2 --sampler ddpm -q --report r --force
 	rm -r r d a 2>/dev/null; only check.py
+}
+
+# A folder of the user's: nothing in it is touched but the files that are written, and these only with --force.
+test_bench_into_a_full_folder() {
+	command -v gnuplot >/dev/null || skip 'gnuplot is needed'
+	mkdir r other; echo mine | tee r/notes.txt r/report.htm r/ddpm-3.npy other/page >r/index.html; mkdir r/report
+	for own in report.html report.csv ddpm-2.npy; do
+		cp -R r before; echo mine >r/$own
+		expect 73 ddpm bench --steps 2 -n 2 --sampler ddpm -q --report r --npy r; says "r/$own: exists already"
+		[ "$(cat r/$own)" = mine ] || fail "$own was replaced without --force"
+		rm r/$own; diff -r before r >out || fail "$(cat out)"
+		rm -r before
+	done
+	ln -s ../other/page r/report.csv; cp -R r before
+	expect 0 ddpm bench --steps 2 -n 2 --sampler ddpm -q --report r --npy r --force
+	[ "$(cat other/page)" = mine ] && [ -f r/report.csv ] && [ ! -L r/report.csv ] || fail 'a link was followed'
+	rm r/report.html r/report.csv r/ddpm-2.npy before/report.csv
+	diff -r before r >out || fail "$(cat out)"
 }
 
 # Said before anything is run or made.

@@ -5,6 +5,7 @@
      CRASH_HUP=N        SIGHUP likewise
      CRASH_TICKS=FILE   FILE gets how often it asked in all
      CRASH_CLOCK=S      a clock of its own, from 2026-01-01 05:59:00 UTC, S seconds later at each question
+     CRASH_LOAD=N:F     from the N-th question on that clock goes F times as fast, as if others used the machine
      CRASH_JUMP=N:S     the clock on the wall is set forward by S at the N-th question
      CRASH_SUSPEND=N:S  the machine sleeps for S at the N-th question
      CRASH_TIME=FILE    FILE gets the seconds that went by, sleep included
@@ -256,9 +257,9 @@ int open(const char *path, int flags, ...)
 }
 
 /* ticks counts the questions for the time. The seconds of the program's own clock are those that went by
-   awake and asleep; jumped is how far the clock on the wall was set forward. */
+   awake and asleep; jumped is how far the clock on the wall was set forward; load is how fast it goes. */
 static int ticks;
-static double awake, asleep, jumped;
+static double awake, asleep, jumped, load = 1;
 
 /* Returns S of the variable, which is N:S, at the N-th question; else 0. */
 static double seconds_at(const char *variable)
@@ -281,7 +282,8 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 {
     const char *pace = getenv("CRASH_CLOCK");
     ticks++;
-    awake += pace ? atof(pace) : 0;
+    load = at("CRASH_LOAD", ticks) ? seconds_at("CRASH_LOAD") : load;
+    awake += pace ? load * atof(pace) : 0;
     asleep += seconds_at("CRASH_SUSPEND");
     jumped += seconds_at("CRASH_JUMP");
 

@@ -12,6 +12,7 @@
 #include "cli/interrupt.h"
 #include "sample/generator.h"
 #include "trial/bench_quality.h"
+#include "trial/trial_plan.h"
 
 enum { RETRIES = 3 };
 
@@ -66,16 +67,16 @@ static int note_network(struct trials *t, const struct generator *s, ddpm_error 
     return DDPM_OK;
 }
 
-/* Gives p room for `images` images as bytes, one below the other, and frees what it had.  They may have more
-   channels than a PNG. */
+/* Gives p room for `images` images as bytes, one below the other, and keeps those that it has.  They may have
+   more channels than a PNG. */
 static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_error *err)
 {
-    picture_free(p);
-    *p = (struct picture){ a->width, a->height * images, a->channels, NULL };
-    p->pixel = calloc((size_t)p->height, (size_t)p->width * (size_t)p->channels);
-    if (!p->pixel)
+    size_t row = (size_t)a->width * (size_t)a->channels, rows = (size_t)a->height * (size_t)images;
+    unsigned char *pixel = realloc(p->pixel, rows * row);
+    if (!pixel)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d images of %d x %d", images, a->width,
                         a->height);
+    *p = (struct picture){ a->width, a->height * images, a->channels, pixel };
     return DDPM_OK;
 }
 
@@ -174,12 +175,11 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
     return code;
 }
 
-/* Times a trial on the round's share of the images; repeats the run if heat slowed the processor down. */
-static int run_round(struct trials *t, struct trial *one, int round, ddpm_error *err)
+/* Times a trial on the next n images; repeats the run if heat slowed the processor down. */
+static int run_trial(struct trials *t, struct trial *one, int round, int n, ddpm_error *err)
 {
-    int first = (int)((int64_t)t->n * round / t->rounds);
-    int n = (int)((int64_t)t->n * (round + 1) / t->rounds) - first;
-    struct run r = { .t = t, .one = one, .first = first, .counted = true };
+    struct run r = { .t = t, .one = one, .first = t->made, .counted = true };
+    double begun = progress_now();
 
     one->seconds[round] = NAN;
     for (int tries = 0; tries <= RETRIES && !interrupted; tries++) {
@@ -188,7 +188,7 @@ static int run_round(struct trials *t, struct trial *one, int round, ddpm_error 
 
         machine_state_read(&before, "");
         machine_memory_begin();
-        int code = run_once(&r, (uint32_t)first, n, &network, err);
+        int code = run_once(&r, (uint32_t)t->made, n, &network, err);
         if (code)
             return code;
         machine_state_read(&after, "");
@@ -205,63 +205,46 @@ static int run_round(struct trials *t, struct trial *one, int round, ddpm_error 
         one->discarded++;
     }
     t->done += (double)n * one->K;
+    one->step = (progress_now() - begun) / ((double)n * one->K);
     return DDPM_OK;
 }
 
-static void remove_trial(struct trials *t, int i)
+/* Makes room for n images in every set.  The data are compared as far as the sets go. */
+static int resize_sets(struct trials *t, ddpm_error *err)
 {
-    picture_free(&t->trial[i].images);
-    memmove(&t->trial[i], &t->trial[i + 1], (size_t)(t->count - i - 1) * sizeof t->trial[0]);
-    t->count--;
+    int code = DDPM_OK;
+    for (int i = 0; i < t->count && !code; i++)
+        code = make_room(&t->trial[i].images, t->about, t->n, err);
+    if (t->data)
+        t->data->count = t->data->count < (size_t)t->n ? t->data->count : (size_t)t->n;
+    else if (!code && t->reference.images.pixel)
+        code = make_room(&t->reference.images, t->about, t->n, err);
+    return code;
 }
 
-/* Returns the largest number of steps among the trials. */
-static int most_steps(const struct trials *t)
+/* Runs every trial on the round's share of the images, and plans again from what that took. */
+static int run_round(struct trials *t, int round, ddpm_error *err)
 {
-    int most = 0;
-    for (int i = 0; i < t->count; i++)
-        most = t->trial[i].K > most ? t->trial[i].K : most;
-    return most;
-}
+    int left = t->rounds - round, share = (t->n - t->made) / left, code = DDPM_OK;
+    for (int i = 0; i < t->count && !code && !interrupted; i++)
+        code = run_trial(t, &t->trial[i], round, share, err);
+    if (code || interrupted)
+        return code;
 
-static int fewest_steps(const struct trials *t)
-{
-    int fewest = t->trial[0].K;
-    for (int i = 0; i < t->count; i++)
-        fewest = t->trial[i].K < fewest ? t->trial[i].K : fewest;
-    return fewest;
-}
-
-/* Returns the steps that are needed for each image of a set: in all trials and in the reference. */
-static double image_steps(const struct trials *t)
-{
-    double steps = t->data ? 0 : t->reference.K;
-    for (int i = 0; i < t->count; i++)
-        steps += t->trial[i].K;
-    return steps;
-}
-
-/* Estimates the seconds that are needed for each image of a set: its steps in every trial; the steps of the
-   reference or, with data, of the bound, which is measured once for each number of steps; and one step for
-   each time that its activations are computed. */
-static double image_seconds(const struct trials *t)
-{
-    double first = t->trial[0].step, seconds = first * (1 + (t->data ? 0 : t->reference.K));
-
-    for (int i = 0; i < t->count; i++) {
-        bool again = false;
-        for (int k = 0; k < i; k++)
-            again = again || t->trial[k].K == t->trial[i].K;
-        seconds += t->trial[i].K * t->trial[i].step + first * (1 + (t->data && !again ? t->trial[i].K : 0));
+    t->made += share;
+    if (left > 1) {
+        trial_plan_again(t, progress_now() - t->begun, left - 1);
+        t->progress.total = trial_plan_steps(t) * t->n;
+        code = resize_sets(t, err);
     }
-    return seconds;
+    return code;
 }
 
 /* Runs the fewest steps of each sampler for a batch of images.  This time is not reported; it serves to
    estimate the time of all that follows. */
 static int warm_up(struct trials *t, ddpm_error *err)
 {
-    int fewest = fewest_steps(t), code = DDPM_OK;
+    int fewest = trial_plan_fewest(t), code = DDPM_OK;
     double network;
 
     for (int i = 0; i < t->count && !code && !interrupted; i++) {
@@ -281,54 +264,15 @@ static int warm_up(struct trials *t, ddpm_error *err)
     return code;
 }
 
-/* Removes trials that take more than twice the limit.  The reference keeps its number of steps, although a
-   trial with so many steps may be too slow to be chosen. */
-static void leave_out_slow(struct trials *t)
-{
-    int fewest = fewest_steps(t);
-
-    for (int i = t->count - 1; i >= 0 && t->limit > 0; i--)
-        if (t->trial[i].K * t->trial[i].step > 2 * t->limit && t->trial[i].K > fewest) {
-            remove_trial(t, i);
-            t->slow++;
-        }
-}
-
-/* Removes the trials with the most steps. */
-static void leave_out_most(struct trials *t)
-{
-    int most = most_steps(t);
-
-    for (int i = t->count - 1; i >= 0 && t->reference.K == most; i--)
-        if (t->trial[i].K == most)
-            remove_trial(t, i);
-    t->reference.K = most_steps(t);
-    t->left_out++;
-}
-
-/* Fits the number of images, then the numbers of steps, to the budget.  All sets have the same number of
-   images, as the bias of a distance depends on it. */
-static void fit_to_budget(struct trials *t)
-{
-    while (t->budget > 0) {
-        /* A multiple of the rounds, so that they have equal shares. */
-        double n = floor(t->budget / image_seconds(t) / t->rounds) * t->rounds;
-        if (n >= t->least || (t->reference.K == fewest_steps(t) && most_steps(t) == fewest_steps(t))) {
-            t->n = (int)fmax(t->least, fmin(n, t->n));
-            break;
-        }
-        leave_out_most(t);
-    }
-}
-
 /* Warms up, and decides how many images and steps there is time for.  Smaller sets go through the network in
    smaller batches, in which an image takes longer.  So it warms up again until the batch does not change. */
 static int prepare(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK, batch = t->batch + 1;
 
+    t->most = t->n;
     t->reference.sampler = t->trial[0].sampler;
-    t->reference.K = most_steps(t);
+    t->reference.K = trial_plan_most(t);
     while (!interrupted) {
         t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch;
         if (t->batch == batch)
@@ -337,19 +281,16 @@ static int prepare(struct trials *t, ddpm_error *err)
         code = warm_up(t, err);
         if (code)
             return code;
-        leave_out_slow(t);
+        trial_plan_leave_out_slow(t);
 
         /* With data no set is compared with that of the most steps, whose trials may have been removed. */
         if (t->data)
-            t->reference.K = most_steps(t);
-        fit_to_budget(t);
+            t->reference.K = trial_plan_most(t);
+        trial_plan_fit(t);
     }
 
-    t->work = t->count ? image_seconds(t) : 0;
-    for (int i = 0; i < t->count && !code && !interrupted; i++)
-        code = make_room(&t->trial[i].images, t->about, t->n, err);
-    if (t->data)
-        t->data->count = t->data->count < (size_t)t->n ? t->data->count : (size_t)t->n;
+    if (!code && !interrupted)
+        code = resize_sets(t, err);
     return code || t->data ? code : check_one(t, &t->reference, t->n, err);
 }
 
@@ -372,12 +313,13 @@ int trials_run(struct trials *t, ddpm_error *err)
     if (code || interrupted)
         return code;
 
-    progress_begin(&t->progress, t->common, "image steps", image_steps(t) * t->n);
+    progress_begin(&t->progress, t->common, "image steps", trial_plan_steps(t) * t->n);
     machine_state_read(&t->before, "");
+    t->begun = progress_now();
     for (int round = 0; round < t->rounds && !code && !interrupted; round++)
-        for (int i = 0; i < t->count && !code && !interrupted; i++)
-            code = run_round(t, &t->trial[i], round, err);
+        code = run_round(t, round, err);
     machine_state_read(&t->after, "");
+    t->work = t->count ? trial_plan_seconds(t) : 0;
     if (!code && !interrupted && !t->data)
         code = run_reference(t, err);
     progress_clear(&t->progress);

@@ -18,7 +18,7 @@ struct trial {
     bool fixed; /* the sampler adds no noise: with more steps its images approach a limit */
 
     /* Time. */
-    double step;                /* seconds per image and step in the warm-up */
+    double step;                /* seconds per image and step, in the warm-up or the last round */
     double seconds[ROUNDS_MAX]; /* seconds per image in each round; NAN: every try was slowed down by heat */
     double median, spread;      /* their median, and (slowest - fastest) / median */
     double network, whole;      /* seconds in the network, and in all, without discarded runs */
@@ -51,7 +51,7 @@ struct trials {
     const char *spacing, *variance;
     const char *file; /* name of the model file */
     uint64_t seed;
-    int n, least; /* images in a set; the budget may reduce n, but not below least */
+    int n, least; /* images in a set; the budget may reduce n, but not below least, and after a round anew */
     int batch, rounds;
     struct dataset *data; /* NULL: there are no data */
     double budget; /* seconds for all, 0: no limit; sets get smaller, then the most steps are left out */
@@ -61,7 +61,7 @@ struct trials {
 
     /* Results. */
     struct trial reference; /* other images of the first sampler's most steps; with data only its K is used */
-    double work;            /* seconds that each image of a set takes in all, estimated by the warm-up */
+    double work;            /* seconds that each image of a set takes in all, estimated by the last round */
     double needed;          /* images in a set that would rank a row; 0: not estimated */
     int left_out;           /* numbers of steps that were left out for the budget */
     int largest;            /* the largest number of steps that was asked for */
@@ -76,7 +76,10 @@ struct trials {
     /* The state of the run. */
     struct common silent; /* the options for generators, which print nothing */
     struct progress progress;
-    double done; /* image steps that the progress bar has behind it */
+    double done;  /* image steps that the progress bar has behind it */
+    int made;     /* images of each set that all rounds so far have made */
+    double begun; /* progress_now() at the first round */
+    int most;     /* the largest n that a plan may have */
 };
 
 /* Checks, before the first step, that all trials can be run. */
