@@ -65,11 +65,11 @@ $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(O)/ddpm-manual $(FUZZERS):
 
 # Instruction sets are a matter of single files, never of the whole build.
 $(foreach p,$(PARTS),$(eval $(O)/%_$p.o: isa = $(CFLAGS_$p)))
-$(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"'
+$(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"' $(CFLAGS_openmp)
 $(O)/tools/cli/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/cli/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 # Tests let the n-th allocation fail, and see what is synchronised.
-$(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync
+$(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync $(CFLAGS_openmp)
 $(FUZZERS): link = $(if $(LIBFUZZER),-fsanitize=fuzzer)
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
@@ -157,7 +157,7 @@ install: all manual                             ## install to $(DESTDIR)$(prefix
 	$(if $(SHARED),install -m 644 $(O)/$(SO) $(solib)/libddpm.so.$(version))
 	$(if $(SHARED),ln -sf libddpm.so.$(version) $(solib)/$(SO) && ln -sf $(SO) $(solib)/libddpm.so)
 	printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir)' 'includedir=$${prefix}/include' 'Name: ddpm' 'Description: DDPM U-Nets on CPUs' \
-	  'Version: $(version)' 'Libs: -L$${libdir} -lddpm' 'Libs.private: $(strip $(LDLIBS) $(filter -fopenmp,$(LDFLAGS)))' \
+	  'Version: $(version)' 'Libs: -L$${libdir} -lddpm' 'Libs.private: -pthread $(strip $(LDLIBS))' \
 	  'Cflags: -I$${includedir}' >$(O)/ddpm.pc && install -m 644 $(O)/ddpm.pc $(solib)/pkgconfig
 	install -m 644 $(O)/man/*.1 $(share)/man/man1
 	install -m 644 $(O)/man/libddpm.3 $(share)/man/man3

@@ -144,14 +144,25 @@ static void close_engine(struct engine *e)
     free(e->scratch);
 }
 
+/* A layer for all threads. */
+struct run {
+    struct dd_conv *conv;
+    const struct dd_context *ctx;
+    const struct dd_map *y, *x;
+};
+
+static void run_layer(struct dd_worker *worker, void *user)
+{
+    const struct run *r = user;
+    struct dd_context own = *r->ctx;
+    own.worker = worker;
+    dd_conv_forward(r->conv, &own, r->y, r->x, NULL, NULL);
+}
+
 static void run_once(const struct engine *e, const struct options *o, const struct dd_context *ctx,
                      const struct dd_map *y, const struct dd_map *x)
 {
-    DD_TEAM(dd_conv_alone(e->conv) ? NULL : o->team, worker) {
-        struct dd_context own = *ctx;
-        own.worker = worker;
-        dd_conv_forward(e->conv, &own, y, x, NULL, NULL);
-    }
+    dd_parallel_run(dd_conv_alone(e->conv) ? NULL : o->team, run_layer, &(struct run){ e->conv, ctx, y, x });
 }
 
 /* Times all engines on a layer in turns.  A round runs each engine for at least 2 ms. */

@@ -72,10 +72,19 @@ static void close_state(struct state *t)
     free(t->scale);
 }
 
-/* Does one thread's part of a pass other than packing. */
-static void run_layer(struct state *t, int pass, struct dd_worker *worker)
+/* A pass other than packing. */
+struct pass {
+    struct state *t;
+    int pass;
+};
+
+/* Does one thread's part of it. */
+static void run_layer(struct dd_worker *worker, void *user)
 {
+    struct state *t = ((struct pass *)user)->t;
+    int pass = ((struct pass *)user)->pass;
     struct dd_context ctx = t->ctx;
+
     ctx.worker = worker;
     if (pass == PASS_FORWARD)
         dd_conv_forward(t->conv, &ctx, &t->y, &t->x, NULL, NULL);
@@ -93,8 +102,7 @@ static void run(struct state *t, int pass)
     else if (pass == PASS_PACK_DATA)
         dd_conv_gradient_pack(t->gradient, t->packed_data, t->w);
     else
-        DD_TEAM(t->team, worker)
-            run_layer(t, pass, worker);
+        dd_parallel_run(t->team, run_layer, &(struct pass){ t, pass });
 }
 
 int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s,

@@ -74,6 +74,19 @@ static uint64_t sum_of(const uint64_t *x)
     return sum;
 }
 
+/* An array to be read, and the sum of each part. */
+struct reading {
+    const uint64_t *x;
+    uint64_t *sums;
+};
+
+static void add_up(struct dd_worker *worker, void *user)
+{
+    const struct reading *r = user;
+    DD_TASKS(worker, task, LARGE_TASKS)
+        r->sums[task] = sum_of(r->x + task * (TASK / sizeof *r->x));
+}
+
 double bench_read(int threads)
 {
     uint64_t *x = dd_memory(LARGE, 1), sums[LARGE_TASKS];
@@ -90,8 +103,7 @@ double bench_read(int threads)
     memset(x, 1, LARGE);
     for (int r = 0; r < ROUNDS; r++) {
         double start = bench_now();
-        DD_PARALLEL(team, task, LARGE_TASKS)
-            sums[task] = sum_of(x + task * (TASK / sizeof *x));
+        dd_parallel_run(team, add_up, &(struct reading){ x, sums });
         best = fmin(best, bench_now() - start);
     }
     free(x);
@@ -118,6 +130,15 @@ double bench_copy(void)
     return 2 * (double)SMALL / seconds;
 }
 
+static void empty_loops(struct dd_worker *worker, void *user)
+{
+    (void)user;
+    /* The barrier keeps the compiler from dropping a loop that does nothing. */
+    for (int i = 0; i < LOOPS; i++)
+        DD_TASKS(worker, task, worker->threads)
+            __asm__ volatile("" : : : "memory");
+}
+
 double bench_loop(int threads)
 {
     struct dd_team *team = dd_parallel_create(threads);
@@ -126,11 +147,7 @@ double bench_loop(int threads)
     for (int r = 0; r < ROUNDS && team; r++) {
         double start = bench_now();
 
-        /* The barrier keeps the compiler from dropping a loop that does nothing. */
-        DD_TEAM(team, worker)
-            for (int i = 0; i < LOOPS; i++)
-                DD_TASKS(worker, task, (size_t)threads)
-                    __asm__ volatile("" : : : "memory");
+        dd_parallel_run(team, empty_loops, NULL);
         best = fmin(best, (bench_now() - start) / LOOPS);
     }
     dd_parallel_free(team);

@@ -80,22 +80,25 @@ static double nodes_from(const struct measured *r, size_t first, size_t end)
     return sum;
 }
 
+static void change_weights(struct dd_worker *worker, void *user)
+{
+    ddpm_trainer *t = user;
+    float *w = dd_gradient_weights(t->gradient), *g = dd_gradient_sums(t->gradient);
+    struct dd_context ctx = { &t->kernels, (int)worker->threads, t->scratch, worker };
+    double norm = dd_optimiser_norm(&ctx, g, t->count);
+    dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, g, t->count, norm, t->done);
+    dd_average_step(&ctx, t->average, t->low, w, t->count, 0.999);
+}
+
 /* Times the parts of a step outside of the network by running them alone: packing, optimiser and average. */
 static void measure_rest(struct measured *r, ddpm_trainer *t)
 {
-    float *w = dd_gradient_weights(t->gradient), *g = dd_gradient_sums(t->gradient);
-
     r->pack = r->optimiser = 1e9;
     for (int i = 0; i < 3; i++) {
         double start = bench_now(), packed, end;
         dd_gradient_pack(t->gradient);
         packed = bench_now();
-        DD_TEAM(t->team, worker) {
-            struct dd_context ctx = { &t->kernels, (int)worker->threads, t->scratch, worker };
-            double norm = dd_optimiser_norm(&ctx, g, t->count);
-            dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, g, t->count, norm, t->done);
-            dd_average_step(&ctx, t->average, t->low, w, t->count, 0.999);
-        }
+        dd_parallel_run(t->team, change_weights, t);
         end = bench_now();
 
         r->pack = packed - start < r->pack ? packed - start : r->pack;

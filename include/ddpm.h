@@ -19,10 +19,11 @@
    keeps a caller's pointer, the comment says so.
 
    Threads.  A model is immutable once opened and may be shared between threads; every other handle belongs to
-   one thread at a time.  After fork() a child process may go on with its parent's handles or create its own;
-   in the child each handle computes with one thread.  A caller's rounding mode, flush-to-zero and locale
-   change no bit: every function works under the defaults, on all its threads and in the functions that it
-   calls back, and restores the caller's settings when it returns.
+   one thread at a time.  A network starts its threads when it is created; between runs they sleep, and
+   they take no signals.  After fork() a child process may go on with its parent's handles, which compute with
+   one thread there, or create its own.  A caller's rounding mode, flush-to-zero and locale change no bit:
+   every function works under the defaults, on all its threads and in the functions that it calls back, and
+   restores the caller's settings when it returns.
 
    Example.  One image of a model file as PGM or PPM on standard output; cc image.c $(pkg-config --cflags
    --libs ddpm) -lm

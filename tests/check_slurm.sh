@@ -19,7 +19,7 @@ trap stop EXIT
 trap 'exit 1' HUP INT TERM
 PATH=$build:$PATH:/usr/sbin:/sbin
 SLURM_CONF=$root/slurm.conf
-export PATH SLURM_CONF OMP_WAIT_POLICY=passive
+export PATH SLURM_CONF
 cd "$root" || exit 1
 
 fail() { echo "  FAILED: $*"; return 1; }

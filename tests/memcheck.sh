@@ -11,7 +11,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-memcheck-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 cd "$scratch" || exit 1
-export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2
+export OMP_NUM_THREADS=2
 
 ddpm() {
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "$build/ddpm" "$@"

@@ -9,8 +9,6 @@ src=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${BUILD:-build}" && pwd)
 RUN=${RUN:-}
 export RUN
-# Tests run more threads than there are cores: those that wait shall not spin.
-export OMP_WAIT_POLICY=passive
 JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 export JOBS
 log=${TESTS_LOG:-$build/check.log}

@@ -13,3 +13,22 @@ struct dd_team *team_of(int threads)
         team[threads] = dd_parallel_create(threads);
     return threads < 1 || threads > MOST ? NULL : team[threads];
 }
+
+struct job {
+    const struct dd_context *ctx;
+    team_work *work;
+    void *user;
+};
+
+static void call(struct dd_worker *worker, void *user)
+{
+    const struct job *job = user;
+    struct dd_context ctx = *job->ctx;
+    ctx.worker = worker;
+    job->work(&ctx, job->user);
+}
+
+void team_run(const struct dd_context *ctx, team_work *work, void *user)
+{
+    dd_parallel_run(team_of(ctx->threads), call, &(struct job){ ctx, work, user });
+}

@@ -84,12 +84,26 @@ static void pack_panel(const struct gemm *g, float *panel, const struct dd_conv_
         }
 }
 
+/* What a run of pack_panels packs. */
+struct packing {
+    const struct dd_conv *c;
+    const struct dd_conv_weights *w;
+};
+
+static void pack_panels(struct dd_worker *worker, void *user)
+{
+    const struct packing *p = user;
+    const struct gemm *g = p->c->state;
+    size_t cout = (size_t)p->c->shape.cout, row = g->taps * g->depth;
+    DD_TASKS(worker, i, g->panels)
+        pack_panel(g, p->c->packed + i * row * g->nr, p->w, i * g->nr, dd_min(g->nr, cout - i * g->nr));
+}
+
 static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
     const struct gemm *g = c->state;
-    size_t cout = (size_t)c->shape.cout, row = g->taps * g->depth;
-    DD_PARALLEL(c->team, p, g->panels)
-        pack_panel(g, c->packed + p * row * g->nr, w, p * g->nr, dd_min(g->nr, cout - p * g->nr));
+    size_t cout = (size_t)c->shape.cout;
+    dd_parallel_run(c->team, pack_panels, &(struct packing){ c, w });
     for (size_t o = 0; o < cout; o++)
         c->packed[g->bias + o] = bias ? bias[o] : 0;
     memset(c->packed + g->zero, 0, sizeof(float) * g->depth);

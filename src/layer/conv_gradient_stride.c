@@ -67,13 +67,27 @@ static void pack_panel(const struct dd_conv_gradient *g, float *packed, const fl
             }
 }
 
+/* What a run of pack_panels packs. */
+struct packing {
+    const struct dd_conv_gradient *g;
+    float *packed;
+    const float *w;
+};
+
+static void pack_panels(struct dd_worker *worker, void *user)
+{
+    const struct packing *p = user;
+    const struct dd_conv_shape *s = &p->g->shape;
+    size_t panels = dd_blocks((size_t)s->cin, p->g->k->gemm_nr),
+           phases = (size_t)s->stride * (size_t)s->stride;
+    DD_TASKS(worker, task, phases * panels)
+        pack_panel(p->g, p->packed, p->w, (int)(task / panels), task % panels);
+}
+
 void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packed, const float *w)
 {
-    size_t panels = dd_blocks((size_t)g->shape.cin, g->k->gemm_nr),
-           phases = (size_t)g->shape.stride * (size_t)g->shape.stride;
     memset(packed + zero_at(g), 0, sizeof(float) * (size_t)g->shape.cout);
-    DD_PARALLEL(g->team, task, phases * panels)
-        pack_panel(g, packed, w, (int)(task / panels), task % panels);
+    dd_parallel_run(g->team, pack_panels, &(struct packing){ g, packed, w });
 }
 
 /* The pixels of dx that belong to a phase. */

@@ -175,14 +175,19 @@ static void side_by_side(float *to, const struct dd_conv_weights *w, size_t o, s
             to[tap * nr + j] = w->at[(o + j) * w->out + i * w->in + (w->flipped ? 8 - tap : tap)];
 }
 
-static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
-{
-    const struct dd_winograd *g = c->state;
-    memset(c->packed + g->bias, 0, sizeof(float) * (g->cout + g->cin));
-    if (bias)
-        memcpy(c->packed + g->bias, bias, sizeof(float) * g->cout);
+/* What a run of pack_panels packs. */
+struct packing {
+    const struct dd_conv *c;
+    const struct dd_conv_weights *w;
+};
 
-    DD_PARALLEL(c->team, task, g->panels * g->cin) {
+static void pack_panels(struct dd_worker *worker, void *user)
+{
+    const struct dd_conv *c = ((struct packing *)user)->c;
+    const struct dd_conv_weights *w = ((struct packing *)user)->w;
+    const struct dd_winograd *g = c->state;
+
+    DD_TASKS(worker, task, g->panels * g->cin) {
         size_t panel = task / g->cin, i = task % g->cin, o = panel * g->nr;
         float own[9 * NR_MOST], *taps = g->made ? c->packed + task * 9 * g->nr : own,
                                 u[DD_WINOGRAD_PLANES * NR_MOST];
@@ -195,6 +200,15 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
             memcpy(c->packed + ((panel * g->used + k) * g->cin + i) * g->nr, u + g->plane[k] * g->nr,
                    sizeof(float) * g->nr);
     }
+}
+
+static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
+{
+    const struct dd_winograd *g = c->state;
+    memset(c->packed + g->bias, 0, sizeof(float) * (g->cout + g->cin));
+    if (bias)
+        memcpy(c->packed + g->bias, bias, sizeof(float) * g->cout);
+    dd_parallel_run(c->team, pack_panels, &(struct packing){ c, w });
 }
 
 /* Returns block i of `blocks` equal blocks of `total` tiles. */

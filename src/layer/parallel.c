@@ -15,20 +15,23 @@
 
    A thread waits by looking at the number for a while; then it sleeps.
 
+   Between runs the team's threads wait in the same way for the number of the next run.  A run has a gate, one
+   word with the number of the run, a bit that says whether it is open, and how many threads have entered.
+   The caller closes the gate when its own part is done, and waits for those that have entered: what they read
+   is the caller's.  The others find the gate closed, so that nobody waits for a thread that sleeps.
+
    The operations on ranges are relaxed, because a range only divides the tasks and hands over no data.  What
    the tasks write becomes visible by the sum and the number: every thread adds to the sum with acquire and
    release, and the others acquire the number before they begin the next loop. */
 #include "layer/parallel.h"
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/memory.h"
-#if HAVE_OPENMP
-#include <omp.h>
-#endif
 
 /* A range holds the loop's number in 24 bits, the first task in 20 and the end in 20.  Tasks are counted in
    units of the loop's grain. */
@@ -38,59 +41,37 @@ enum { TASK_BITS = 20, LOOP_BITS = 24, TASKS_MOST = (1 << TASK_BITS) - 1 };
    see bench/decisions.md. */
 enum { SPIN_NANOSECONDS = 20000, LOOKS = 16 };
 
-/* The range of one thread, on a cache line of its own. */
-struct range {
-    _Alignas(64) _Atomic uint64_t word;
+/* The stack of a thread.  The tasks' arrays take some kilobytes; the rest is for sanitizers. */
+enum { STACK_BYTES = 1 << 20 };
+
+/* A thread of the team, on cache lines of its own. */
+struct member {
+    _Alignas(64) _Atomic uint64_t range;
+    struct dd_team *team;
+    pthread_t thread;
 };
 
 struct dd_team {
-    int threads;
+    int threads;   /* how many there are, with the caller */
+    pid_t process; /* the process that has them */
     dd_parallel_delay *delay;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    _Atomic uint32_t begun;               /* the number of runs that have begun */
+
+    /* The present run; work is NULL when the threads shall end. */
+    dd_parallel_work *work;
+    void *user;
+    _Atomic uint32_t begun; /* its number */
+    _Atomic uint64_t gate;  /* its number in the upper half; OPEN, and how many threads have entered */
+    _Atomic uint32_t left;  /* how many of them have left */
+
     _Alignas(64) _Atomic uint64_t sum;    /* the number of tasks of this run that are finished */
     _Alignas(64) _Atomic uint32_t number; /* the number of the last loop that is finished */
-    _Atomic uint32_t left;                /* how many threads have left this run */
     _Atomic int sleepers;                 /* how many threads sleep in wait_for */
-    _Atomic uint32_t gone;                /* counts each thread's last access to the team, in all runs */
-    struct range range[];                 /* [threads] */
+    struct member member[];               /* [threads]; the caller is the first */
 };
 
-/* The process in which OpenMP has started threads; 0: it has started no threads yet.  It is the library's
-   only global variable, because a fork has to know. */
-static _Atomic pid_t first_process;
-
-/* Says whether OpenMP can be asked for threads here.  Fork copies the caller alone: OpenMP's runtime in the
-   child would wait for threads that only the parent has. */
-static bool has_threads(void)
-{
-    pid_t none = 0, own = getpid();
-    return atomic_compare_exchange_strong(&first_process, &none, own) || none == own;
-}
-
-struct dd_team *dd_parallel_create(int threads)
-{
-    struct dd_team *t = dd_memory(1, sizeof *t + (size_t)threads * sizeof *t->range);
-    if (!t)
-        return NULL;
-    t->threads = threads;
-    pthread_mutex_init(&t->mutex, NULL);
-    pthread_cond_init(&t->changed, NULL);
-    return t;
-}
-
-void dd_parallel_free(struct dd_team *t)
-{
-    if (!t)
-        return;
-    /* OpenMP's barrier has ended the runs.  The thread sanitizer does not know that barrier; this load
-       shows it the order. */
-    (void)atomic_load_explicit(&t->gone, memory_order_acquire);
-    pthread_cond_destroy(&t->changed);
-    pthread_mutex_destroy(&t->mutex);
-    free(t);
-}
+#define OPEN ((uint64_t)1 << 31)
 
 void dd_parallel_slow(struct dd_team *t, dd_parallel_delay *delay)
 {
@@ -152,50 +133,139 @@ static void wake(struct dd_team *t)
 
 /* ---- runs ---- */
 
-int dd_parallel_begin(struct dd_team *t)
+/* Enters run `number`; returns whether its gate was open. */
+static bool enter(struct dd_team *t, uint32_t number)
 {
-    if (!t || t->threads == 1 || !has_threads())
-        return 1;
+    uint64_t gate = atomic_load_explicit(&t->gate, memory_order_relaxed);
+    do {
+        if (gate >> 32 != number || !(gate & OPEN))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&t->gate, &gate, gate + 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    return true;
+}
 
+/* Calls the run's work as thread `me`. */
+static void take_part(struct dd_team *t, size_t me)
+{
+    struct dd_worker w = { .team = t, .me = me, .threads = (size_t)t->threads };
+    t->work(&w, t->user);
+}
+
+/* Is what a thread of the team does: it takes part in runs until there is no work. */
+static void *serve(void *user)
+{
+    const struct member *own = user;
+    struct dd_team *t = own->team;
+    size_t me = (size_t)(own - t->member);
+    uint32_t number = 0;
+
+    for (;;) {
+        wait_for(t, &t->begun, number + 1);
+        number = atomic_load_explicit(&t->begun, memory_order_acquire);
+        if (!enter(t, number))
+            continue;
+        if (!t->work)
+            return NULL;
+
+        take_part(t, me);
+        atomic_fetch_add(&t->left, 1);
+        wake(t);
+    }
+}
+
+/* Opens the gate of a run. */
+static void open_gate(struct dd_team *t, dd_parallel_work *work, void *user)
+{
+    uint32_t number = atomic_load_explicit(&t->begun, memory_order_relaxed) + 1;
+    t->work = work;
+    t->user = user;
+    atomic_store_explicit(&t->gate, (uint64_t)number << 32 | OPEN, memory_order_release);
+    atomic_store(&t->begun, number);
+    wake(t);
+}
+
+/* Makes all loops of a run unfinished. */
+static void reset(struct dd_team *t)
+{
     atomic_store_explicit(&t->sum, 0, memory_order_relaxed);
     atomic_store_explicit(&t->number, 0, memory_order_relaxed);
     atomic_store_explicit(&t->left, 0, memory_order_relaxed);
     for (int i = 0; i < t->threads; i++)
-        atomic_store_explicit(&t->range[i].word, 0, memory_order_relaxed);
-    atomic_fetch_add_explicit(&t->begun, 1, memory_order_release);
+        atomic_store_explicit(&t->member[i].range, 0, memory_order_relaxed);
+}
+
+void dd_parallel_run(struct dd_team *t, dd_parallel_work *work, void *user)
+{
+    if (!t || t->threads == 1 || t->process != getpid()) {
+        struct dd_worker alone = { .team = t, .threads = 1 };
+        work(&alone, user);
+        return;
+    }
+
+    reset(t);
+    open_gate(t, work, user);
+    take_part(t, 0);
+    uint64_t gate = atomic_fetch_and_explicit(&t->gate, ~OPEN, memory_order_acq_rel);
+    wait_for(t, &t->left, (uint32_t)(gate & (OPEN - 1)));
+}
+
+/* ---- the team's life ---- */
+
+/* Starts the other threads, or as many as the system allows.  They take none of the caller's signals, but
+   those that an instruction of their own raises. */
+static void start(struct dd_team *t, int threads)
+{
+    static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
+    pthread_attr_t attr;
+    sigset_t all, before;
+
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&all, own[i]);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (; t->threads < threads; t->threads++) {
+        struct member *m = &t->member[t->threads];
+        m->team = t;
+        if (pthread_create(&m->thread, &attr, serve, m))
+            break;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+}
+
+struct dd_team *dd_parallel_create(int threads)
+{
+    struct dd_team *t = dd_memory(1, sizeof *t + (size_t)threads * sizeof *t->member);
+    if (!t)
+        return NULL;
+    t->threads = 1;
+    t->process = getpid();
+    pthread_mutex_init(&t->mutex, NULL);
+    pthread_cond_init(&t->changed, NULL);
+    start(t, threads);
+    return t;
+}
+
+int dd_parallel_threads(const struct dd_team *t)
+{
     return t->threads;
 }
 
-struct dd_worker *dd_parallel_join(struct dd_worker *w, struct dd_team *t)
+void dd_parallel_free(struct dd_team *t)
 {
-    *w = (struct dd_worker){ .team = t, .threads = 1 };
-#if HAVE_OPENMP
-    w->me = (size_t)omp_get_thread_num();
-    w->threads = (size_t)omp_get_num_threads();
-#endif
-
-    /* This makes the caller's preparations visible here. */
-    if (w->threads > 1)
-        (void)atomic_load_explicit(&t->begun, memory_order_acquire);
-    if (w->me > 0) {
-        fegetenv(&w->mode);
-        fesetenv(FE_DFL_ENV);
+    /* A child process has a copy of the memory and none of the threads. */
+    if (t && t->process == getpid()) {
+        open_gate(t, NULL, NULL);
+        for (int i = 1; i < t->threads; i++)
+            pthread_join(t->member[i].thread, NULL);
+        pthread_cond_destroy(&t->changed);
+        pthread_mutex_destroy(&t->mutex);
     }
-    return w;
-}
-
-struct dd_worker *dd_parallel_leave(struct dd_worker *w)
-{
-    struct dd_team *t = w->team;
-    if (w->me == 0 && w->threads > 1)
-        wait_for(t, &t->left, (uint32_t)w->threads - 1);
-    if (w->me > 0) {
-        fesetenv(&w->mode);
-        atomic_fetch_add(&t->left, 1);
-        wake(t);
-        atomic_fetch_add_explicit(&t->gone, 1, memory_order_release);
-    }
-    return NULL;
+    free(t);
 }
 
 /* ---- tasks ---- */
@@ -246,7 +316,7 @@ static size_t begin_unit(struct dd_worker *w, size_t unit)
    is over.  A failed compare-and-swap puts the new word into `word`. */
 static size_t claim_own(struct dd_worker *w)
 {
-    _Atomic uint64_t *own = &w->team->range[w->me].word;
+    _Atomic uint64_t *own = &w->team->member[w->me].range;
     uint64_t word = atomic_load_explicit(own, memory_order_relaxed), now;
     do {
         now = range_now(w, w->me, word);
@@ -266,7 +336,7 @@ static size_t longest_range(const struct dd_worker *w, size_t *of, uint64_t *see
 
     for (size_t k = 1; k < w->threads; k++) {
         size_t i = (w->me + k) % w->threads;
-        uint64_t word = atomic_load_explicit(&w->team->range[i].word, memory_order_relaxed),
+        uint64_t word = atomic_load_explicit(&w->team->member[i].range, memory_order_relaxed),
                  now = range_now(w, i, word);
         if (ahead_of(now, w->loop) > 0)
             return 0;
@@ -290,14 +360,14 @@ static size_t claim_others(struct dd_worker *w)
     while ((left = longest_range(w, &of, &seen))) {
         uint64_t now = range_now(w, of, seen);
         size_t end = end_of(now), middle = end - (left + 1) / 2;
-        if (!atomic_compare_exchange_strong_explicit(&w->team->range[of].word, &seen,
+        if (!atomic_compare_exchange_strong_explicit(&w->team->member[of].range, &seen,
                                                      word_of(w->loop, first_of(now), middle),
                                                      memory_order_relaxed, memory_order_relaxed))
             continue;
 
         /* A plain store is safe.  The thread's own range is empty, so nobody takes from it, and the loop
            cannot end before this thread has run `middle`. */
-        atomic_store_explicit(&w->team->range[w->me].word, word_of(w->loop, middle + 1, end),
+        atomic_store_explicit(&w->team->member[w->me].range, word_of(w->loop, middle + 1, end),
                               memory_order_relaxed);
         return begin_unit(w, middle);
     }

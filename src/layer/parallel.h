@@ -1,11 +1,12 @@
 /* Shares loops among threads.
 
-   A run of the network is one parallel region.  Every thread of the team executes the same code, the block
-   of DD_TEAM, and meets the others in its loops.  A loop, DD_TASKS, is a list of tasks that threads claim.
-   Each thread begins with neighbouring tasks of its own.  When these are done, it takes the last half of what
-   the slowest thread has left: the thread with the most tasks left.  A loop ends when all of its tasks are
-   finished, by whichever thread.  A thread that the system does not run therefore delays the others only by
-   the task that it holds.  When it runs again, the loops that it has missed are finished.
+   A team is the caller and threads that wait for work, dd_parallel_create.  In a run of the team,
+   dd_parallel_run, every thread executes the same function, and meets the others in its loops.  A loop,
+   DD_TASKS, is a list of tasks that threads claim.  Each thread begins with neighbouring tasks of its own.
+   When these are done, it takes the last half of what the slowest thread has left: the thread with the most
+   tasks left.  A loop ends when all of its tasks are finished, by whichever thread.  A thread that the system
+   does not run therefore delays the others only by the task that it holds.  When it runs again, the loops that
+   it has missed are finished.  A thread that wakes up when the run is over takes no part in it.
 
    Work is divided by the problem, and a task writes what no other task of its loop reads or writes.  So which
    thread runs a task changes no bit.  Between loops a thread may only compute what every thread computes
@@ -13,16 +14,8 @@
    task, or into DD_ONCE, a loop of a single task. */
 #ifndef DD_PARALLEL_H
 #define DD_PARALLEL_H
-#include <fenv.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "config.h"
-
-#if HAVE_OPENMP
-#define DD_PRAGMA(x) _Pragma(#x)
-#else
-#define DD_PRAGMA(x)
-#endif
 
 /* Threads that work together in every run.  A team serves one caller at a time. */
 struct dd_team;
@@ -38,23 +31,30 @@ struct dd_worker {
     size_t grain;      /* how many tasks are claimed at a time: 1, but more in very long loops */
     size_t end;        /* the task behind the last one that the thread has claimed */
     uint64_t finished; /* how many tasks of the present loop the thread has run */
-    fenv_t mode;       /* the floating-point environment that the thread had before */
 };
 
-/* Makes a team of this many threads, which OpenMP starts in the first run.  NULL: out of memory. */
+/* What the threads of a run execute: each with its own place in the team, and with what the caller of the run
+   has given. */
+typedef void dd_parallel_work(struct dd_worker *w, void *user);
+
+/* Makes a team of the caller and threads - 1 others, or of fewer where the system starts no more.  They
+   take no signals, and compute under the floating-point environment that the caller has here.  NULL: out of
+   memory. */
 struct dd_team *dd_parallel_create(int threads);
+/* Returns how many threads the team has, with the caller. */
+int dd_parallel_threads(const struct dd_team *team);
+/* Ends the team's threads.  The team may be NULL. */
 void dd_parallel_free(struct dd_team *team);
+
+/* Lets every thread of the team call work(w, user) once, the caller among them, and returns when all of them
+   have returned.  A thread that is late is left out.  The caller is alone with a team of NULL, and in a child
+   process, which has none of the threads of its parent.  A run must not begin inside of another. */
+void dd_parallel_run(struct dd_team *team, dd_parallel_work *work, void *user);
+
 /* Calls `delay` before every claimed unit of tasks, with its loop and its first task; NULL: calls nothing.
    Only tests use it. */
 typedef void dd_parallel_delay(uint32_t loop, size_t task);
 void dd_parallel_slow(struct dd_team *team, dd_parallel_delay *delay);
-
-/* Stands before a block that every thread of the team runs once; w is the thread's place in the team.  With
-   a team of NULL the caller runs it alone.  The block may be left at its end only.  The other threads
-   compute under the default floating-point environment. */
-#define DD_TEAM(team, w)                                         \
-    DD_PRAGMA(omp parallel num_threads(dd_parallel_begin(team))) \
-    for (struct dd_worker w##_place, *w = dd_parallel_join(&w##_place, team); w; w = dd_parallel_leave(w))
 
 /* Stands before the body of a loop over tasks 0 .. n - 1.  With w NULL the caller runs them all. */
 #define DD_TASKS(w, task, n) \
@@ -62,17 +62,9 @@ void dd_parallel_slow(struct dd_team *team, dd_parallel_delay *delay);
 /* Stands before a statement that one of the threads executes. */
 #define DD_ONCE(w) DD_TASKS(w, once_, 1)
 
-/* Stands before the body of a loop that is a run of its own. */
-#define DD_PARALLEL(team, task, n) \
-    DD_TEAM(team, worker_)         \
-        DD_TASKS(worker_, task, n)
-
 #define DD_NO_TASK SIZE_MAX
 
 /* The functions behind the macros above. */
-int dd_parallel_begin(struct dd_team *team);
-struct dd_worker *dd_parallel_join(struct dd_worker *w, struct dd_team *team);
-struct dd_worker *dd_parallel_leave(struct dd_worker *w);
 size_t dd_parallel_open(struct dd_worker *w, size_t n);
 size_t dd_parallel_claim(struct dd_worker *w);
 

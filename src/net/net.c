@@ -160,6 +160,20 @@ static int describe(ddpm_net *net, ddpm_error *err)
     return a->engine_class ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the engine class");
 }
 
+static int start_team(ddpm_net *net, ddpm_error *err)
+{
+    net->team = dd_parallel_create(net->threads);
+    if (!net->team)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d threads", net->threads);
+
+    int started = dd_parallel_threads(net->team);
+    return started == net->threads ? DDPM_OK
+                                   : dd_error(err, DDPM_ENOMEM,
+                                              "out of memory or of processes: only %d of %d threads could be "
+                                              "started (see ulimit -u and -v): ask for fewer",
+                                              started, net->threads);
+}
+
 static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o,
                  enum dd_derivatives derivatives, ddpm_error *err)
 {
@@ -171,7 +185,7 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o,
     if (!code)
         code = make_lists(net, err);
     if (!code)
-        code = dd_team_start(&net->team, net->threads, err);
+        code = start_team(net, err);
     if (code)
         return code;
 
@@ -243,18 +257,26 @@ void dd_net_free(ddpm_net *net)
 
 /* ---- run ---- */
 
-/* Computes nodes first .. end - 1.  Each thread of the team calls it with its worker; with NULL the caller
-   is alone.  The first thread measures the time. */
-static void walk(ddpm_net *net, const struct dd_slice *s, int first, int end, struct dd_worker *worker)
+/* Nodes first .. end - 1 of a network, to be computed from a slice. */
+struct walk {
+    ddpm_net *net;
+    const struct dd_slice *s;
+    int first, end;
+};
+
+/* Computes the nodes of a walk.  Each thread of the team calls it.  The first thread measures the time. */
+static void walk(struct dd_worker *worker, void *user)
 {
+    const struct walk *p = user;
+    ddpm_net *net = p->net;
     bool clock = dd_thread(worker) == 0;
     double before = clock ? dd_clock(CLOCK_MONOTONIC) : 0;
 
-    for (int i = first; i < end; i++) {
+    for (int i = p->first; i < p->end; i++) {
         if (net->program.node[i].of)
-            dd_backward_node(net, s, i, worker);
+            dd_backward_node(net, p->s, i, worker);
         else
-            dd_forward_node(net, s, i, worker);
+            dd_forward_node(net, p->s, i, worker);
         if (clock) {
             double after = dd_clock(CLOCK_MONOTONIC);
             net->list[i].seconds += after - before;
@@ -278,11 +300,7 @@ int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_
         last = first + 1;
         while (!seen && last < end && !alone(net, first) && !alone(net, last))
             last++;
-        if (alone(net, first))
-            walk(net, s, first, last, NULL);
-        else
-            DD_TEAM(net->team, worker)
-                walk(net, s, first, last, worker);
+        dd_parallel_run(alone(net, first) ? NULL : net->team, walk, &(struct walk){ net, s, first, last });
 
         if (seen) {
             struct dd_map y = dd_forward_map(net, s, net->program.node[first].y);

@@ -4,7 +4,6 @@
 #include "layer/dropout.h"
 #include "net/model.h"
 #include "net/plan.h"
-#include "net/team.h"
 
 struct ddpm_net {
     struct dd_config config;

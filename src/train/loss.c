@@ -266,22 +266,40 @@ static void draw_noise(const struct dd_loss_draw *draw, double *eps, uint64_t sa
     dd_rng_normal(&r, eps, d);
 }
 
-void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
-                   int n, struct dd_team *team)
+/* The arguments of dd_loss_begin. */
+struct beginning {
+    struct dd_loss *l;
+    const struct dd_loss_draw *draw;
+    float *x, *t;
+    const float *x0;
+    int n;
+};
+
+static void begin(struct dd_worker *worker, void *user)
 {
-    DD_PARALLEL(team, i, (size_t)n) {
+    const struct beginning *b = user;
+    const struct dd_loss_draw *draw = b->draw;
+    struct dd_loss *l = b->l;
+
+    DD_TASKS(worker, i, (size_t)b->n) {
         size_t at = i * l->d;
         double *eps = l->eps + at, *image = l->work + WORK * at, *xt = image + l->d;
 
         l->t[i] = draw_step(draw, draw->first + i, l->T);
         draw_noise(draw, eps, draw->first + i, l->t[i], l->d);
         for (size_t e = 0; e < l->d; e++)
-            image[e] = x0[at + e];
+            image[e] = b->x0[at + e];
         dd_marginal_xt(xt, image, eps, l->chain->tables.alpha_bar[l->t[i]], l->d);
         for (size_t e = 0; e < l->d; e++)
-            x[at + e] = (float)xt[e];
-        t[i] = (float)l->t[i] * (float)l->t_scale;
+            b->x[at + e] = (float)xt[e];
+        b->t[i] = (float)l->t[i] * (float)l->t_scale;
     }
+}
+
+void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
+                   int n, struct dd_team *team)
+{
+    dd_parallel_run(team, begin, &(struct beginning){ l, draw, x, t, x0, n });
 }
 
 /* Returns the loss of image i and fills its part of dout.  The outputs of a pixel are its prediction, then
@@ -310,12 +328,27 @@ static double one(const struct dd_loss *l, float *dout, const float *out, const 
     return loss;
 }
 
+/* The arguments of dd_loss_end. */
+struct ending {
+    struct dd_loss *l;
+    float *dout;
+    const float *out, *x0;
+    double scale;
+    int n;
+};
+
+static void end(struct dd_worker *worker, void *user)
+{
+    const struct ending *e = user;
+    DD_TASKS(worker, i, (size_t)e->n)
+        e->l->each[i] = one(e->l, e->dout, e->out, e->x0, e->scale, i);
+}
+
 double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
                    struct dd_team *team)
 {
     double sum = 0;
-    DD_PARALLEL(team, i, (size_t)n)
-        l->each[i] = one(l, dout, out, x0, scale, i);
+    dd_parallel_run(team, end, &(struct ending){ l, dout, out, x0, scale, n });
     for (int i = 0; i < n; i++)
         sum += l->each[i];
     return sum;

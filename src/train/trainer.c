@@ -257,10 +257,11 @@ static int lost(ddpm_trainer *t, const float *x0, const int32_t *classes, double
     return DDPM_ENAN;
 }
 
-static void zero(ddpm_trainer *t)
+static void zero(struct dd_worker *worker, void *user)
 {
+    const ddpm_trainer *t = user;
     float *sums = dd_gradient_sums(t->gradient);
-    DD_PARALLEL(t->team, c, dd_blocks(t->count, CHUNK))
+    DD_TASKS(worker, c, dd_blocks(t->count, CHUNK))
         memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
 }
 
@@ -269,23 +270,43 @@ static struct dd_context context_of(const ddpm_trainer *t, struct dd_worker *wor
     return (struct dd_context){ &t->kernels, (int)worker->threads, t->scratch, worker };
 }
 
+/* The norm of a trainer's gradient. */
+struct norm {
+    ddpm_trainer *t;
+    double norm;
+};
+
+static void take_norm(struct dd_worker *worker, void *user)
+{
+    struct norm *n = user;
+    struct dd_context ctx = context_of(n->t, worker);
+    double own = dd_optimiser_norm(&ctx, dd_gradient_sums(n->t->gradient), n->t->count);
+    if (worker->me == 0)
+        n->norm = own;
+}
+
 static double norm_of(ddpm_trainer *t)
 {
-    double norm = 0;
-    DD_TEAM(t->team, worker) {
-        struct dd_context ctx = context_of(t, worker);
-        double own = dd_optimiser_norm(&ctx, dd_gradient_sums(t->gradient), t->count);
-        if (worker->me == 0)
-            norm = own;
-    }
-    return norm;
+    struct norm n = { t, 0 };
+    dd_parallel_run(t->team, take_norm, &n);
+    return n.norm;
+}
+
+/* Changes the weights by the gradient, whose norm is known. */
+static void change_weights(struct dd_worker *worker, void *user)
+{
+    const struct norm *n = user;
+    ddpm_trainer *t = n->t;
+    struct dd_context ctx = context_of(t, worker);
+    float *w = dd_gradient_weights(t->gradient), *sums = dd_gradient_sums(t->gradient);
+    dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, sums, t->count, n->norm, t->done);
+    dd_average_step(&ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
 }
 
 int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, ddpm_trainer_report *r,
                     ddpm_error *err)
 {
     size_t n = (size_t)t->batch * (size_t)t->accumulate;
-    float *w = dd_gradient_weights(t->gradient), *sums = dd_gradient_sums(t->gradient);
     double loss = 0, norm = INFINITY;
     int code = check_images(t, x0, classes, n, err);
     if (code)
@@ -293,7 +314,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
 
     /* Sums the gradient over all passes. */
     pack(t);
-    zero(t);
+    dd_parallel_run(t->team, zero, t);
     for (int k = 0; k < t->accumulate && isfinite(loss); k++) {
         struct pass p = pass_of(t, x0, classes, k);
         struct dd_slice s = slice_of(t, &p);
@@ -308,11 +329,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
         return lost(t, x0, classes, loss, norm, err);
 
     /* From here on nothing can fail. */
-    DD_TEAM(t->team, worker) {
-        struct dd_context ctx = context_of(t, worker);
-        dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, sums, t->count, norm, t->done);
-        dd_average_step(&ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
-    }
+    dd_parallel_run(t->team, change_weights, &(struct norm){ t, norm });
     t->packed = false;
 
     if (r) {
@@ -326,16 +343,22 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
 
 /* ---- images held out ---- */
 
-/* Exchanges the trained weights and the averaged ones. */
-static void exchange(ddpm_trainer *t)
+static void exchange_chunks(struct dd_worker *worker, void *user)
 {
+    const ddpm_trainer *t = user;
     float *w = dd_gradient_weights(t->gradient);
-    DD_PARALLEL(t->team, c, dd_blocks(t->count, CHUNK))
+    DD_TASKS(worker, c, dd_blocks(t->count, CHUNK))
         for (size_t i = c * CHUNK; i < dd_min(t->count, (c + 1) * CHUNK); i++) {
             float own = w[i];
             w[i] = t->average[i];
             t->average[i] = own;
         }
+}
+
+/* Exchanges the trained weights and the averaged ones. */
+static void exchange(ddpm_trainer *t)
+{
+    dd_parallel_run(t->team, exchange_chunks, t);
     t->packed = false;
 }
 

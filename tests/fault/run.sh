@@ -10,7 +10,7 @@ build=$(cd "${BUILD:-build}" && pwd)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-fault-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 FAULT_LOG=$scratch/log
+export OMP_NUM_THREADS=2 FAULT_LOG=$scratch/log
 small='--set net.height=16 --set net.width=16 --set net.widths=8,16 --set net.norm.groups=4 --set batch=2 --set warmup=2 --set diffusion.steps=8'
 
 # Each case: what it runs in a folder of its own, and what lies there before; what it makes is in the folder out.

@@ -73,15 +73,27 @@ static void gather(float *dense, struct dd_map *m)
     map_free(m);
 }
 
+/* The gradient of a load. */
+struct load {
+    const struct dd_map *dx, *du, *x;
+    const struct dd_pre *pre;
+    int add;
+};
+
+static void load_backward(const struct dd_context *ctx, void *user)
+{
+    const struct load *l = user;
+    dd_pre_backward(ctx, l->dx, l->add, NULL, NULL, l->du, l->x, l->pre);
+}
+
 static void load_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
                      float *const *out)
 {
     int c = t->meta[3];
     struct dd_map x = input(t, "x", c, 1), du = input(t, "du", c, 0), dx = spread(t, out[0], c, 2);
     struct dd_pre pre = { NULL, NULL, (enum dd_act)t->meta[4] };
-    DD_TEAM(team_of(threads), worker)
-        dd_pre_backward(&(struct dd_context){ k, threads, NULL, worker }, &dx, add, NULL, NULL, &du, &x,
-                        &pre);
+    team_run(&(struct dd_context){ k, threads, NULL, NULL }, load_backward,
+             &(struct load){ &dx, &du, &x, &pre, add });
     gather(out[0], &dx);
     map_free(&x), map_free(&du);
 }
@@ -92,7 +104,27 @@ static double load_factor(const struct layer_case *t)
     return 30 * ldexp(1, -24);
 }
 
+/* A norm, the load behind it, and their gradients. */
+struct normed {
+    const struct dd_map *dx, *du, *x;
+    const struct dd_pre *pre;
+    const struct dd_norm *norm;
+    const struct dd_norm_gradients *d;
+    float *v, *moments;
+    size_t vector;
+};
+
 /* Runs the gradient of what reads the norm, then that of the norm itself. */
+static void norm_backward(const struct dd_context *ctx, void *user)
+{
+    const struct normed *n = user;
+    float *dscale = n->v + 2 * n->vector, *dshift = dscale + n->vector;
+    struct dd_norm_sums sums = { dscale, dshift, n->moments };
+    dd_norm_forward(ctx, n->v, n->v + n->vector, n->moments, n->x, n->norm);
+    dd_pre_backward(ctx, n->dx, n->d->demb_add, dscale, dshift, n->du, n->x, n->pre);
+    dd_norm_backward(ctx, n->dx, n->d, &sums, n->x, n->norm);
+}
+
 static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
                      float *const *out)
 {
@@ -109,14 +141,9 @@ static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int
     struct dd_pre pre = { v, v + vector, (enum dd_act)t->meta[6] };
     struct dd_norm norm = { groups, 1e-5, gamma, beta, { emb, wide } };
     struct dd_norm_gradients d = { out[1], out[2], demb, wide, add };
-    struct dd_norm_sums sums = { v + 2 * vector, v + 3 * vector, moments };
 
-    DD_TEAM(team_of(threads), worker) {
-        struct dd_context ctx = { k, threads, scratch, worker };
-        dd_norm_forward(&ctx, v, v + vector, moments, &x, &norm);
-        dd_pre_backward(&ctx, &dx, add, v + 2 * vector, v + 3 * vector, &du, &x, &pre);
-        dd_norm_backward(&ctx, &dx, &d, &sums, &x, &norm);
-    }
+    team_run(&(struct dd_context){ k, threads, scratch, NULL }, norm_backward,
+             &(struct normed){ &dx, &du, &x, &pre, &norm, &d, v, moments, vector });
 
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx);
@@ -127,6 +154,20 @@ static double norm_factor(const struct layer_case *t)
 {
     (void)t;
     return 4 * (sum_bound(64) + 4 * ldexp(1, -24));
+}
+
+/* The gradient of an RMS norm that has a residual. */
+struct rms {
+    const struct dd_map *dx, *dy, *x, *residual;
+    const struct dd_norm_rms *rms;
+    const struct dd_norm_gradients *d;
+};
+
+static void rms_backward(const struct dd_context *ctx, void *user)
+{
+    const struct rms *r = user;
+    dd_norm_rms_backward(ctx, r->dx, r->d->demb_add, r->d,
+                         (struct dd_norm_residual){ r->residual, r->d->demb_add }, r->dy, r->x, r->rms);
 }
 
 static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
@@ -145,9 +186,8 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
     struct dd_norm_rms rms = { gain, { emb, wide }, (enum dd_act)t->meta[5] };
     struct dd_norm_gradients d = { out[1], NULL, emb ? out[2] : NULL, wide, add };
 
-    DD_TEAM(team_of(threads), worker)
-        dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch, worker }, &dx, add, &d,
-                             (struct dd_norm_residual){ &residual, add }, &dy, &x, &rms);
+    team_run(&(struct dd_context){ k, threads, scratch, NULL }, rms_backward,
+             &(struct rms){ &dx, &dy, &x, &residual, &rms, &d });
 
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx), gather(out[3], &residual);
@@ -157,6 +197,24 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
 static double rms_factor(const struct layer_case *t)
 {
     return 4 * (sum_bound((size_t)(t->meta[3] < 64 ? 64 : t->meta[3])) + 8 * ldexp(1, -24));
+}
+
+/* The gradient of attention, softmax or linear. */
+struct attending {
+    const struct dd_map *dqkv, *dy, *qkv;
+    const struct dd_attention *a;
+    const float *memory;
+    float *dmemory;
+    int linear;
+};
+
+static void attention_backward(const struct dd_context *ctx, void *user)
+{
+    const struct attending *p = user;
+    if (p->linear)
+        dd_linear_attention_backward(ctx, p->dqkv, p->dmemory, p->dy, p->qkv, p->a, p->memory);
+    else
+        dd_attention_backward(ctx, p->dqkv, p->dmemory, p->dy, p->qkv, p->a, p->memory);
 }
 
 static void attention_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int linear,
@@ -169,10 +227,8 @@ static void attention_run(const struct layer_case *t, const struct dd_kernels *k
     float *scratch = scratch_create(size), *all = numbers(t, "", "memory"), *memory = a.memory ? all : NULL;
     struct dd_map qkv = input(t, "qkv", 3 * inner, 2), dy = input(t, "dy", inner, 1),
                   dqkv = spread(t, out[0], 3 * inner, 3);
-    DD_TEAM(team_of(threads), worker)
-        (linear ? dd_linear_attention_backward
-                : dd_attention_backward)(&(struct dd_context){ k, threads, scratch, worker }, &dqkv,
-                                         memory ? out[1] : NULL, &dy, &qkv, &a, memory);
+    team_run(&(struct dd_context){ k, threads, scratch, NULL }, attention_backward,
+             &(struct attending){ &dqkv, &dy, &qkv, &a, memory, memory ? out[1] : NULL, linear });
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dqkv);
     map_free(&qkv), map_free(&dy), free(all), free(scratch);

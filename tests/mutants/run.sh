@@ -7,7 +7,7 @@ src=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "${BUILD:-build}" && pwd)
 tree=$build/mutants
 MAKE=${MAKE:-make}
-export OMP_WAIT_POLICY=passive MAKEFLAGS=
+export MAKEFLAGS=
 [ "$build" = "$src/build" ] || { echo "$build: bugs are put into a build in the folder of the source"; exit 1; }
 
 # The objects of the build come along, with their times, so that only what a bug touches is compiled.

@@ -90,11 +90,29 @@ static void check_added(const struct dd_map *added, const struct dd_map *before,
         }
 }
 
+/* A move and its two maps; backward, `alone` is overwritten and `added` is added to. */
+struct moving {
+    const struct move *t;
+    const struct dd_map *y, *x, *alone, *added;
+};
+
+static void forward(const struct dd_context *ctx, void *user)
+{
+    const struct moving *m = user;
+    m->t->forward(ctx, m->y, m->x);
+}
+
+static void backward(const struct dd_context *ctx, void *user)
+{
+    const struct moving *m = user;
+    m->t->backward(ctx, m->alone, false, m->y);
+    m->t->backward(ctx, m->added, true, m->y);
+}
+
 static void move(const struct move *t, const struct dd_kernels *k, const struct dd_map *y,
                  const struct dd_map *x)
 {
-    DD_TEAM(team_of(2), worker)
-        t->forward(&(struct dd_context){ k, 2, NULL, worker }, y, x);
+    team_run(&(struct dd_context){ k, 2, NULL, NULL }, forward, &(struct moving){ t, y, x, NULL, NULL });
 }
 
 static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
@@ -107,11 +125,8 @@ static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
 
     for (int threads = 1; threads <= 3; threads++) {
         struct dd_map dx = map_create(2, h, w, c, 3, 5), added = map_create(2, h, w, c, 2, 1);
-        DD_TEAM(team_of(threads), worker) {
-            struct dd_context ctx = { &k, threads, NULL, worker };
-            t->backward(&ctx, threads == 1 ? &first : &dx, false, &dy);
-            t->backward(&ctx, &added, true, &dy);
-        }
+        team_run(&(struct dd_context){ &k, threads, NULL, NULL }, backward,
+                 &(struct moving){ t, &dy, NULL, threads == 1 ? &first : &dx, &added });
         CHECK(threads == 1 || (map_same(&dx, 0, &first, 0, 2) && map_whole(&dx)));
         check_added(&added, &x, &first);
         map_free(&dx), map_free(&added);
@@ -142,6 +157,19 @@ TEST(gradient, moves_are_adjoint)
         }
 }
 
+/* The gradient of a table of classes. */
+struct classes {
+    float *table;
+    const struct dd_map *dy;
+    const int32_t *classes;
+};
+
+static void class_backward(const struct dd_context *ctx, void *user)
+{
+    const struct classes *c = user;
+    dd_embed_class_backward(ctx, c->table, c->dy, c->classes);
+}
+
 TEST(gradient, classes)
 {
     static const int32_t classes[] = { 2, 0, 2, 2 };
@@ -149,8 +177,8 @@ TEST(gradient, classes)
     struct dd_map dy = map_create(4, 1, 1, 19, 2, 5);
     float *table = floats_create(3 * 19, -1, 1, 1), *before = floats_create(3 * 19, -1, 1, 1);
     dd_kernels_init(&k, dd_cpu_detect());
-    DD_TEAM(team_of(2), worker)
-        dd_embed_class_backward(&(struct dd_context){ &k, 2, NULL, worker }, table, &dy, classes);
+    team_run(&(struct dd_context){ &k, 2, NULL, NULL }, class_backward,
+             &(struct classes){ table, &dy, classes });
     for (size_t c = 0; c < 19; c++) {
         const float *d = dy.data + c;
         CHECK(table[c] == before[c] + d[dy.stride]);
@@ -158,6 +186,20 @@ TEST(gradient, classes)
         CHECK(table[38 + c] == before[38 + c] + d[0] + d[2 * dy.stride] + d[3 * dy.stride]);
     }
     map_free(&dy), free(table), free(before);
+}
+
+/* The gradients of a store. */
+struct store {
+    const struct dd_map *dz, *dr, *dadd, *dy, *v;
+    float scale;
+    enum dd_act act;
+    bool adds;
+};
+
+static void store_backward(const struct dd_context *ctx, void *user)
+{
+    const struct store *s = user;
+    dd_pre_store_backward(ctx, s->dz, s->dr, s->adds, s->dadd, s->adds, s->dy, s->v, s->scale, s->act);
 }
 
 /* Checks y = (z + add + residual) scale: the three gradients each give <y, dy>. dadd carries sums
@@ -175,9 +217,8 @@ static void check_store(unsigned cpu, float scale, bool adds)
     for (int i = 0; i < 3; i++) {
         dz[i] = map_create(2, 9, 10, 37, i, 5), dr[i] = map_create(2, 9, 10, 37, 2 - i, 6),
         dadd[i] = map_create(2, 1, 1, 37, i, 7);
-        DD_TEAM(team_of(i + 1), worker)
-            dd_pre_store_backward(&(struct dd_context){ &k, i + 1, scratch, worker }, &dz[i], &dr[i], adds,
-                                  &dadd[i], adds, &dy, NULL, scale, DD_ACT_NONE);
+        team_run(&(struct dd_context){ &k, i + 1, scratch, NULL }, store_backward,
+                 &(struct store){ &dz[i], &dr[i], &dadd[i], &dy, NULL, scale, DD_ACT_NONE, adds });
         CHECK(map_same(&dz[i], 0, &dz[0], 0, 2) && map_same(&dr[i], 0, &dr[0], 0, 2) &&
               map_same(&dadd[i], 0, &dadd[0], 0, 2));
         CHECK(map_whole(&dz[i]) && map_whole(&dr[i]) && map_whole(&dadd[i]));
@@ -218,6 +259,13 @@ TEST(gradient, store_is_adjoint)
             check_store(masks[set], i % 2 ? 0.7f : 1, i / 2);
 }
 
+/* Fills dz with the gradient of a load of v. */
+static void load_backward(const struct dd_context *ctx, void *user)
+{
+    const struct store *s = user;
+    dd_pre_backward(ctx, s->dz, false, NULL, NULL, s->dy, s->v, &(struct dd_pre){ NULL, NULL, s->act });
+}
+
 /* With an activation, in place, the gradient is that of the load times scale; layer_gradients.c
    compares the load's with PyTorch's. */
 TEST(gradient, store_with_an_activation)
@@ -231,15 +279,13 @@ TEST(gradient, store_with_an_activation)
                           want = map_create(2, 3, 5, 21, 0, 3);
             dd_kernels_init(&k, masks[set]);
 
-            DD_TEAM(team_of(2), worker)
-                dd_pre_backward(&(struct dd_context){ &k, 2, NULL, worker }, &want, false, NULL, NULL, &dy,
-                                &v, &(struct dd_pre){ NULL, NULL, (enum dd_act)act });
+            team_run(&(struct dd_context){ &k, 2, NULL, NULL }, load_backward,
+                     &(struct store){ &want, NULL, NULL, &dy, &v, 1, (enum dd_act)act, false });
             for (size_t i = 0; i < 2 * 3 * 5 * 21; i++)
                 want.data[i] *= 0.7f;
 
-            DD_TEAM(team_of(2), worker)
-                dd_pre_store_backward(&(struct dd_context){ &k, 2, NULL, worker }, &dy, NULL, false, NULL,
-                                      false, &dy, &v, 0.7f, (enum dd_act)act);
+            team_run(&(struct dd_context){ &k, 2, NULL, NULL }, store_backward,
+                     &(struct store){ &dy, NULL, NULL, &dy, &v, 0.7f, (enum dd_act)act, false });
 
             CHECK(map_same(&dy, 0, &want, 0, 2) && map_whole(&dy));
             map_free(&dy), map_free(&v), map_free(&want);
@@ -300,12 +346,25 @@ static size_t scratch_of(const struct dd_kernels *k, int n, int threads)
            dd_norm_backward_scratch(n, 3 * INNER);
 }
 
+/* An image_gradient and its arguments. */
+struct images {
+    image_gradient *f;
+    const struct dd_map *dx, *dy, *x;
+    float *v;
+};
+
+static void call_gradient(const struct dd_context *ctx, void *user)
+{
+    const struct images *i = user;
+    i->f(ctx, i->dx, i->dy, i->x, i->v);
+}
+
 static void run_images(image_gradient *f, const struct dd_kernels *k, int threads, const struct dd_map *dx,
                        const struct dd_map *dy, const struct dd_map *x)
 {
     float *scratch = scratch_create(scratch_of(k, dx->n, threads)), *v = floats_create(V_FLOATS, -1, 1, 9);
-    DD_TEAM(team_of(threads), worker)
-        f(&(struct dd_context){ k, threads, scratch, worker }, dx, dy, x, v);
+    team_run(&(struct dd_context){ k, threads, scratch, NULL }, call_gradient,
+             &(struct images){ f, dx, dy, x, v });
     free(scratch), free(v);
 }
 

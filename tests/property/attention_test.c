@@ -168,6 +168,20 @@ static void check_linear(const struct attention_case *t, const struct dd_map *y,
     free(c);
 }
 
+/* Attention and its arguments. */
+struct attending {
+    forward *f;
+    const struct dd_map *y, *qkv;
+    const struct dd_attention *a;
+    const float *memory;
+};
+
+static void attend(const struct dd_context *ctx, void *user)
+{
+    const struct attending *p = user;
+    p->f(ctx, p->y, p->qkv, p->a, p->memory);
+}
+
 /* Runs on a copy of qkv, since backward needs what forward read. */
 static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads,
                           const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv,
@@ -179,8 +193,8 @@ static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads
     dd_kernels_init(&k, cpu);
     size_t size = s(&k, &t->a, qkv->n, threads);
     float *scratch = scratch_create(size);
-    DD_TEAM(team_of(threads), worker)
-        f(&(struct dd_context){ &k, threads, scratch, worker }, y, &copy, &t->a, t->a.memory ? memory : NULL);
+    team_run(&(struct dd_context){ &k, threads, scratch, NULL }, attend,
+             &(struct attending){ f, y, &copy, &t->a, t->a.memory ? memory : NULL });
     CHECK(scratch_whole(scratch, size) && map_whole(y) && map_same(&copy, 0, qkv, 0, qkv->n));
     map_free(&copy), free(scratch);
 }

@@ -58,6 +58,27 @@ struct run {
     int threads;
 };
 
+/* A problem and the gradient that solves it. */
+struct solving {
+    struct problem *p;
+    const struct dd_conv_gradient *g;
+    int which;
+};
+
+static void data_gradient(const struct dd_context *ctx, void *user)
+{
+    const struct solving *s = user;
+    dd_conv_gradient_data(s->g, ctx, &s->p->dx, &s->p->dz);
+}
+
+static void weights_gradient(const struct dd_context *ctx, void *user)
+{
+    const struct solving *s = user;
+    struct problem *p = s->p;
+    dd_conv_gradient_weights(s->g, ctx, p->dw, s->which & 8 ? NULL : p->db, &p->dz, &p->x,
+                             p->pre.scale || p->pre.act ? &p->pre : NULL);
+}
+
 /* Overwrites dx and adds to dw and, unless bit 8 of which is set, to db. */
 static void gradient_run(struct problem *p, const struct run *r, int which)
 {
@@ -79,15 +100,13 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
 
     alloc_fail_never();
     dd_conv_gradient_pack(g, packed, p->w);
-    DD_TEAM(team, worker)
-        dd_conv_gradient_data(g, &(struct dd_context){ &k, r->threads, scratch, worker }, &p->dx, &p->dz);
+    struct dd_context ctx = { &k, r->threads, scratch, NULL };
+    struct solving solving = { p, g, which };
+    team_run(&ctx, data_gradient, &solving);
 
     /* The gradient by w may not read what that by x has left in the scratch memory: this is NaN. */
     memset(scratch, 0xff, scratch_size);
-    DD_TEAM(team, worker)
-        dd_conv_gradient_weights(g, &(struct dd_context){ &k, r->threads, scratch, worker }, p->dw,
-                                 which & 8 ? NULL : p->db, &p->dz, &p->x,
-                                 p->pre.scale || p->pre.act ? &p->pre : NULL);
+    team_run(&ctx, weights_gradient, &solving);
 
     CHECK(alloc_count() == 0);
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
@@ -295,6 +314,18 @@ static double inner(const struct dd_map *a, const struct dd_map *b, double *size
     return sum;
 }
 
+/* A convolution and its maps. */
+struct forward {
+    struct dd_conv *c;
+    const struct dd_map *y, *x;
+};
+
+static void conv_forward(const struct dd_context *ctx, void *user)
+{
+    const struct forward *f = user;
+    dd_conv_forward(f->c, ctx, f->y, f->x, NULL, NULL);
+}
+
 /* Checks <conv(x, w), y> = <x, dx(y)> = <w, dw(x, y)> for the layers of full-size networks on small
    images. The products are summed in double. The terms' own errors, sum_bound(K) of |products| each
    (conv_test.c), are independent, so the tolerance is 7 times their root mean square. */
@@ -313,8 +344,7 @@ static void adjoint(struct dd_conv_shape s, int n)
 
     float *packed = scratch_create(dd_conv_packed(c)), *scratch = scratch_create(dd_conv_scratch(c));
     dd_conv_pack(c, packed, p.w, NULL);
-    DD_TEAM(team_of(2), worker)
-        dd_conv_forward(c, &(struct dd_context){ &k, 2, scratch, worker }, &y, &p.x, NULL, NULL);
+    team_run(&(struct dd_context){ &k, 2, scratch, NULL }, conv_forward, &(struct forward){ c, &y, &p.x });
     dd_conv_close(c);
 
     memset(p.dw, 0, weights * sizeof *p.dw);

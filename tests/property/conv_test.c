@@ -59,15 +59,29 @@ struct run {
     int batch, threads;
 };
 
+/* A convolution for all threads of a team. */
+struct conv_job {
+    struct dd_conv *c;
+    const struct dd_map *y, *x;
+    const struct dd_pre *pre;
+    const struct dd_post *post;
+};
+
+static void forward(const struct dd_context *ctx, void *user)
+{
+    const struct conv_job *j = user;
+    dd_conv_forward(j->c, ctx, j->y, j->x, j->pre, j->post);
+}
+
 /* Runs in a team of ctx->threads, or in the caller alone if the engine brings threads of its own. */
 static void run_conv(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                      const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
-    DD_TEAM(dd_conv_alone(c) ? NULL : team_of(ctx->threads), worker) {
-        struct dd_context own = *ctx;
-        own.worker = worker;
-        dd_conv_forward(c, &own, y, x, pre, post);
-    }
+    struct conv_job job = { c, y, x, pre, post };
+    if (dd_conv_alone(c))
+        forward(ctx, &job);
+    else
+        team_run(ctx, forward, &job);
 }
 
 /* Runs images first .. first + n - 1 of p through an engine into the same images of y. Returns

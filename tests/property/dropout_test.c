@@ -12,14 +12,35 @@ static struct dd_map dense(float *data, int n)
     return (struct dd_map){ data, n, SIDE, SIDE, CHANNELS, CHANNELS };
 }
 
+/* Dropout and its arguments. */
+struct dropping {
+    const struct dd_map *y, *x;
+    const struct dd_pre *pre;
+    double p;
+    const struct dd_dropout *masks;
+    uint32_t place;
+};
+
+static void forward(const struct dd_context *ctx, void *user)
+{
+    const struct dropping *d = user;
+    dd_dropout_forward(ctx, d->y, d->x, d->pre, d->p, d->masks, d->place);
+}
+
+static void backward(const struct dd_context *ctx, void *user)
+{
+    const struct dropping *d = user;
+    dd_dropout_backward(ctx, d->y, d->p, d->masks, d->place);
+}
+
 /* Runs dropout in a team of so many threads. */
 static void drop(const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre, double p,
                  const struct dd_dropout *masks, uint32_t place, int threads)
 {
     struct dd_kernels k;
     dd_kernels_init(&k, dd_cpu_detect());
-    DD_TEAM(team_of(threads), worker)
-        dd_dropout_forward(&(struct dd_context){ &k, threads, NULL, worker }, y, x, pre, p, masks, place);
+    team_run(&(struct dd_context){ &k, threads, NULL, NULL }, forward,
+             &(struct dropping){ y, x, pre, p, masks, place });
 }
 
 /* Fills y with the dropout of n images of ones, without a pre. */
@@ -122,8 +143,8 @@ TEST(dropout, backward_has_the_mask_of_forward)
     for (size_t i = 0; i < ALL; i++)
         u[i] = 1;
     struct dd_map mu = dense(u, IMAGES);
-    DD_TEAM(team_of(2), worker)
-        dd_dropout_backward(&(struct dd_context){ &k, 2, NULL, worker }, &mu, 0.25, &d, 11);
+    team_run(&(struct dd_context){ &k, 2, NULL, NULL }, backward,
+             &(struct dropping){ &mu, NULL, NULL, 0.25, &d, 11 });
     CHECK(!memcmp(u, mask, ALL * sizeof *u));
 
     free(mask);

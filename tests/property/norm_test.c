@@ -55,6 +55,19 @@ static void vectors_free(struct vectors *v)
     free(v->gamma), free(v->beta), free(v->emb), free(v->scale), free(v->shift);
 }
 
+/* A group norm and its arguments. */
+struct group_norm {
+    float *scale, *shift;
+    const struct dd_map *x;
+    const struct dd_norm *norm;
+};
+
+static void norm_forward(const struct dd_context *ctx, void *user)
+{
+    const struct group_norm *n = user;
+    dd_norm_forward(ctx, n->scale, n->shift, NULL, n->x, n->norm);
+}
+
 static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const struct dd_map *x,
                      struct vectors *v, int first)
 {
@@ -65,9 +78,8 @@ static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const
     struct dd_norm norm = { .groups = t->groups, .eps = 1e-5, .gamma = v->gamma, .beta = v->beta };
     if (t->emb)
         norm.emb = (struct dd_norm_emb){ v->emb + (size_t)first * v->stride, v->stride };
-    DD_TEAM(team_of(threads), worker)
-        dd_norm_forward(&(struct dd_context){ &k, threads, scratch, worker }, v->scale + at, v->shift + at,
-                        NULL, x, &norm);
+    team_run(&(struct dd_context){ &k, threads, scratch, NULL }, norm_forward,
+             &(struct group_norm){ v->scale + at, v->shift + at, x, &norm });
     CHECK(scratch_whole(scratch, size));
     free(scratch);
 }
@@ -184,6 +196,18 @@ static void check_rms(const struct dd_map *y, const struct dd_map *x, const stru
     }
 }
 
+/* An RMS norm and its arguments. */
+struct rms_norm {
+    const struct dd_map *y, *x, *r;
+    const struct dd_norm_rms *rms;
+};
+
+static void rms_forward(const struct dd_context *ctx, void *user)
+{
+    const struct rms_norm *n = user;
+    dd_norm_rms_forward(ctx, n->y, n->x, n->rms, n->r);
+}
+
 TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
 {
     static const int teams[] = { 1, 2, 3, 7 };
@@ -201,9 +225,8 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
                 struct dd_kernels k;
                 dd_kernels_init(&k, masks[set]);
                 struct dd_norm_rms rms = { v.gamma, { emb ? v.emb : NULL, v.stride }, DD_ACT_SILU };
-                DD_TEAM(team_of(teams[team]), worker)
-                    dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL, worker },
-                                        team ? &y : &expected, &x, &rms, &r);
+                team_run(&(struct dd_context){ &k, teams[team], NULL, NULL }, rms_forward,
+                         &(struct rms_norm){ team ? &y : &expected, &x, &r, &rms });
                 if (team)
                     CHECK(map_same(&y, 0, &expected, 0, 3) && map_whole(&y));
                 else

@@ -9,13 +9,8 @@
 #include <locale.h>
 #include <stdbool.h>
 #include "tests/check.h"
-#include "layer/parallel.h"
+#include "tests/openmp.h"
 #include "tests/small_nets.h"
-#if HAVE_OPENMP
-#include <omp.h>
-#else
-#define omp_get_thread_num() 0
-#endif
 
 enum { IMAGES = 2, STEPS = 4, THREADS = 3, T = 50, MOST = 1 << 20 };
 
@@ -213,7 +208,7 @@ static bool has_mode(const struct mode *mode)
 static int in_mode(const struct mode *mode)
 {
     int count = 0, has[THREADS] = { 0 };
-    DD_PRAGMA(omp parallel num_threads(THREADS))
+    PRAGMA(omp parallel num_threads(THREADS))
     has[omp_get_thread_num()] = has_mode(mode);
     for (int i = 0; i < THREADS; i++)
         count += has[i];
@@ -228,7 +223,7 @@ static void same_under(const struct mode *mode, bool others_only, const struct r
     static const struct mode plain = { FE_TONEAREST, false };
     ddpm_error err = { 0, "" };
 
-    DD_PRAGMA(omp parallel num_threads(THREADS))
+    PRAGMA(omp parallel num_threads(THREADS))
     set_mode(mode);
     set_mode(others_only ? &plain : mode);
 
@@ -236,7 +231,7 @@ static void same_under(const struct mode *mode, bool others_only, const struct r
     int before = in_mode(mode), code = everything(r, &err), after = in_mode(mode);
     bool own = has_mode(others_only ? &plain : mode);
 
-    DD_PRAGMA(omp parallel num_threads(THREADS))
+    PRAGMA(omp parallel num_threads(THREADS))
     set_mode(&plain);
     set_mode(&plain);
 

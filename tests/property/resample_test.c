@@ -48,12 +48,49 @@ static double inner(const struct setting *s, int pre, int image, int y, int x, i
     return pre ? act_exact(DD_ACT_SILU, value * a + b) : value;
 }
 
+/* A change of resolution, with what it reads and writes. */
+struct resampling {
+    const struct dd_map *y, *x;
+    const struct dd_pre *pre;
+    float scale, shift;
+};
+
+static void up(const struct dd_context *ctx, void *user)
+{
+    const struct resampling *r = user;
+    dd_resample_up_forward(ctx, r->y, r->x, r->pre);
+}
+
+static void mean(const struct dd_context *ctx, void *user)
+{
+    const struct resampling *r = user;
+    dd_resample_mean_forward(ctx, r->y, r->x, r->pre);
+}
+
+static void unshuffle(const struct dd_context *ctx, void *user)
+{
+    const struct resampling *r = user;
+    dd_resample_unshuffle_forward(ctx, r->y, r->x);
+}
+
+static void copy(const struct dd_context *ctx, void *user)
+{
+    const struct resampling *r = user;
+    dd_resample_copy_forward(ctx, r->y, r->x, r->pre, r->scale, r->shift);
+}
+
+/* Calls one of these on the setting's input. */
+static void resample(const struct setting *s, team_work *work, const struct dd_map *y,
+                     const struct dd_pre *pre, float scale, float shift)
+{
+    team_run(&(struct dd_context){ &s->k, s->threads, s->scratch, NULL }, work,
+             &(struct resampling){ y, &s->x, pre, scale, shift });
+}
+
 static void check_upsample(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, 2 * H, 2 * W, C, 2, 9);
-    DD_TEAM(team_of(s->threads), worker)
-        dd_resample_up_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
-                               pre ? &s->pre : NULL);
+    resample(s, up, &y, pre ? &s->pre : NULL, 1, 0);
     for (int i = 0; i < N * 4 * H * W * C; i++) {
         int c = i % C, ox = i / C % (2 * W), oy = i / C / (2 * W) % (2 * H), image = i / C / (4 * H * W);
         double size, exact = inner(s, pre, image, oy / 2, ox / 2, c, &size);
@@ -66,9 +103,7 @@ static void check_upsample(struct setting *s, int pre)
 static void check_avgpool(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, H / 2, W / 2, C, 2, 9);
-    DD_TEAM(team_of(s->threads), worker)
-        dd_resample_mean_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
-                                 pre ? &s->pre : NULL);
+    resample(s, mean, &y, pre ? &s->pre : NULL, 1, 0);
     for (int i = 0; i < N * H * W / 4 * C; i++) {
         int c = i % C, ox = i / C % (W / 2), oy = i / C / (W / 2) % (H / 2), image = i / C / (H * W / 4);
         double exact = 0, size = 0, m;
@@ -88,15 +123,9 @@ static void check_moves(struct setting *s)
     struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9),
                   z = map_create(N, H, W, C, 0, 9);
 
-    DD_TEAM(team_of(s->threads), worker)
-        dd_resample_unshuffle_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &u,
-                                      &s->x);
-    DD_TEAM(team_of(s->threads), worker)
-        dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
-                                 NULL, 1, 0);
-    DD_TEAM(team_of(s->threads), worker)
-        dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &z, &s->x,
-                                 NULL, 2, -1);
+    resample(s, unshuffle, &u, NULL, 1, 0);
+    resample(s, copy, &y, NULL, 1, 0);
+    resample(s, copy, &z, NULL, 2, -1);
 
     for (int i = 0; i < N * H * W * C; i++) {
         int c = i % C, ox = i / C % W, oy = i / C / W % H, image = i / C / (H * W);
@@ -130,13 +159,33 @@ TEST(resample, an_odd_last_row_is_left_out)
     struct dd_kernels k;
     struct dd_map x = map_create(2, 5, 7, 3, 0, 1), y = map_create(2, 2, 3, 3, 0, 2);
     dd_kernels_init(&k, 0);
-    DD_TEAM(team_of(2), worker)
-        dd_resample_mean_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, &x, NULL);
+    team_run(&(struct dd_context){ &k, 2, NULL, NULL }, mean, &(struct resampling){ &y, &x, NULL, 1, 0 });
     CHECK_NEAR(at(&y, 1, 1, 2, 2),
                ((double)at(&x, 1, 2, 4, 2) + at(&x, 1, 2, 5, 2) + at(&x, 1, 3, 4, 2) + at(&x, 1, 3, 5, 2)) /
                    4,
                3 * ldexp(1, -24));
     map_free(&x), map_free(&y);
+}
+
+/* An embedding of t, or of classes. */
+struct embedding {
+    const struct dd_map *y;
+    const float *t, *f;
+    int cos_first;
+    const int32_t *classes;
+    bool add;
+};
+
+static void embed(const struct dd_context *ctx, void *user)
+{
+    const struct embedding *e = user;
+    dd_embed_forward(ctx, e->y, e->t, e->f, e->cos_first);
+}
+
+static void embed_class(const struct dd_context *ctx, void *user)
+{
+    const struct embedding *e = user;
+    dd_embed_class_forward(ctx, e->y, e->add, e->f, e->classes);
 }
 
 /* f is that of checkpoint-families.md 1.3, here with freq_shift 1. t f is rounded to float, then sine
@@ -153,8 +202,8 @@ static void check_embed(unsigned cpu, int dim, int cos_first)
         f[i] = expf(-9.210340f * (float)i / (float)(half - 1));
 
     dd_kernels_init(&k, cpu);
-    DD_TEAM(team_of(2), worker)
-        dd_embed_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, t, f, cos_first);
+    team_run(&(struct dd_context){ &k, 2, NULL, NULL }, embed,
+             &(struct embedding){ &y, t, f, cos_first, NULL, false });
 
     for (int n = 0; n < 5; n++) {
         for (int i = 0; i < half; i++) {
@@ -187,8 +236,8 @@ static void check_classes(unsigned mask, bool add)
     struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
 
     dd_kernels_init(&k, mask);
-    DD_TEAM(team_of(1), worker)
-        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL, worker }, &y, add, table, classes);
+    team_run(&(struct dd_context){ &k, 1, NULL, NULL }, embed_class,
+             &(struct embedding){ &y, NULL, table, 0, classes, add });
 
     for (int i = 0; i < 3 * 19; i++) {
         float row = table[classes[i / 19] * 19 + i % 19];

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "net/gradient.h"
 #include "tests/check.h"
+#include "tests/openmp.h"
 #include "tests/small_nets.h"
 #include "tests/teams.h"
 #include <pthread.h>
@@ -24,35 +25,42 @@ static void delay(uint32_t loop, size_t task)
         usleep(x % 1000);
 }
 
+/* Two arrays, and what the lengths of the loops begin with. */
+struct loops {
+    unsigned x[TASKS_MOST], y[TASKS_MOST];
+    unsigned shape;
+};
+
+static void loops(struct dd_worker *worker, void *user)
+{
+    struct loops *l = user;
+    unsigned *from = l->x, *to = l->y;
+    for (unsigned loop = 0; loop < LOOPS; loop++) {
+        size_t n = (loop * 7 + l->shape) * 37 % TASKS_MOST;
+        DD_TASKS(worker, task, n)
+            to[task] = from[task] + 1;
+        /* The rest of the array is one thread's work, in the same round. */
+        DD_ONCE(worker)
+            for (size_t i = n; i < TASKS_MOST; i++)
+                to[i] = from[i] + 1;
+
+        /* The two arrays change places after each loop. */
+        unsigned *other = from;
+        from = to;
+        to = other;
+    }
+}
+
 /* Each loop's tasks add up what the loop before has left. The sum is wrong where a task is missing, runs
    twice or runs too early. */
 static void run_loops(int threads, unsigned shape)
 {
-    static unsigned before[TASKS_MOST], after[TASKS_MOST];
-    unsigned *x = before, *y = after, wrong = 0;
-    memset(before, 0, sizeof before);
-    memset(after, 0, sizeof after);
+    struct loops l = { .shape = shape };
+    unsigned wrong = 0;
 
-    DD_TEAM(team_of(threads), worker) {
-        unsigned *from = x, *to = y;
-        for (unsigned loop = 0; loop < LOOPS; loop++) {
-            size_t n = (loop * 7 + shape) * 37 % TASKS_MOST;
-            DD_TASKS(worker, task, n)
-                to[task] = from[task] + 1;
-            /* The rest of the array is one thread's work, in the same round. */
-            DD_ONCE(worker)
-                for (size_t i = n; i < TASKS_MOST; i++)
-                    to[i] = from[i] + 1;
-
-            /* The two arrays change places after each loop. */
-            unsigned *other = from;
-            from = to;
-            to = other;
-        }
-    }
-
+    dd_parallel_run(team_of(threads), loops, &l);
     for (size_t i = 0; i < TASKS_MOST; i++)
-        wrong += x[i] != LOOPS || y[i] != LOOPS - 1;
+        wrong += l.x[i] != LOOPS || l.y[i] != LOOPS - 1;
     if (wrong)
         check_fail(__FILE__, __LINE__, "%d threads, shape %u: %u tasks are wrong", threads, shape, wrong);
 }
@@ -67,16 +75,22 @@ TEST(team, every_task_runs_once_in_its_loop)
         }
 }
 
+enum { N = (1 << 21) + 12345 };
+
+static void count(struct dd_worker *worker, void *user)
+{
+    unsigned char *seen = user;
+    DD_TASKS(worker, task, N)
+        seen[task]++;
+}
+
 /* A loop with more tasks than the word of a range holds. */
 TEST(team, very_long_loops)
 {
-    enum { N = (1 << 21) + 12345 };
-
     unsigned char *seen = calloc(N, 1);
     size_t wrong = 0;
     REQUIRE(seen);
-    DD_PARALLEL(team_of(3), task, N)
-        seen[task]++;
+    dd_parallel_run(team_of(3), count, seen);
     for (size_t i = 0; i < N; i++)
         wrong += seen[i] != 1;
     CHECK(wrong == 0);
@@ -254,7 +268,7 @@ TEST(team, callers_with_openmp)
     for (int i = 0; i < CALLERS; i++)
         c[i] = (struct caller){ m, output(m), -1 };
     for (int round = 0; round < 2; round++) {
-        DD_PRAGMA(omp parallel for num_threads(CALLERS))
+        PRAGMA(omp parallel for num_threads(CALLERS))
         for (int i = 0; i < CALLERS; i++)
             call(&c[i]);
         call(&c[round]);
