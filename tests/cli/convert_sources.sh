@@ -7,8 +7,6 @@ test_convert_relatives() {
 	says 'for sequences (Unet1D)'
 	names a.safetensors init_conv.weight:5 $lucid_names; expect 65 ddpm convert a.safetensors -o m.ddpm
 	says 'for videos'
-	names a.safetensors init_conv.weight:4 classes_emb.weight:2 null_classes_emb:1 $lucid_names
-	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'classifier_free_guidance'
 	names a.safetensors time_embed.0.weight:2 input_blocks.0.0.weight:4 out.2.c_proj.weight:3
 	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'a classifier or an encoder'
 	names a.safetensors time_embed.0.weight:2 input_blocks.0.0.weight:4 input_blocks.1.1.transformer_blocks.0.x:1

@@ -6,6 +6,7 @@ readme_checkpoints() {
 	cp -r "$tree/A3_scale_shift_classes" google-ddpm-cifar10-32
 	cp "$guided" cifar10_uncond_50M_500K.pt
 	cp "$pesser" "$lucid" .
+	cp "$top/tests/golden/cases/D4_guided/unet.pt" guided.pt
 	foreign=$shared/reference/checkpoints
 	[ ! -d "$foreign/C2_ermon_ema" ] || {
 		cp "$foreign/C2_ermon_ema/ckpt.pth" "$foreign/D2_trainer_pred_v/model-7.pt" .
@@ -24,7 +25,7 @@ readme_commands() {
 test_readme_converts() {
 	readme_checkpoints
 	readme_commands 'ddpm convert' | grep -v -e '--dry-run' >commands
-	[ "$(wc -l <commands)" -eq 6 ] || fail "six commands, not $(cat commands)"
+	[ "$(wc -l <commands)" -eq 7 ] || fail "seven commands, not $(cat commands)"
 	ran=0
 	while read -r line; do
 		set -- $line
@@ -33,7 +34,7 @@ test_readme_converts() {
 		expect 0 ddpm info "$5"; prints 'parameters'
 		ran=$((ran + 1))
 	done <commands
-	[ $ran -eq 6 ] || [ ! -d "$foreign" ] && [ $ran -ge 4 ] || fail "$ran of them could be run"
+	[ $ran -eq 7 ] || [ ! -d "$foreign" ] && [ $ran -ge 5 ] || fail "$ran of them could be run"
 }
 
 # The commands run as they are printed, but for what takes time: numbers of images and of steps, the data's
@@ -41,13 +42,14 @@ test_readme_converts() {
 test_readme_commands() {
 	readme_checkpoints
 	expect 0 ddpm convert -q model-790000.ckpt --set resolution=32 -o cifar10.ddpm
+	expect 0 ddpm convert -q guided.pt -o guided.ddpm --set image_size=16 --set objective=pred_v --set beta_schedule=cosine --set timesteps=1000
 	mkdir cifar-10-batches-bin photos
 	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
 	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
 	rm photos/manifest.jsonl
 	{ for c in tune 'train photos' sample verify schedule eval distance bench info export; do readme_commands "ddpm $c"; done
 	  readme_commands 'ddpm convert' | grep -e '--dry-run'; } |
-		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/' \
+		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/; s/ -n 40/ -n 2 --steps 2/' \
 		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \
 		    -e 's/--steps 4,6,8 -o/--steps 6 -n 16 --iterations 1 -o/' \
 		    -e 's/--steps 20 -o/--steps 3 -o/; s/--steps 10,50,250/--steps 2,3/' \
@@ -81,7 +83,7 @@ test_readme_troubles() {
 	said ddpm convert google-ddpm-cifar10-32 -o classes.ddpm
 	said ddpm convert google-ddpm-cifar10-32 -o classes.ddpm
 	said ddpm sample -m classes.ddpm
-	said ddpm sample -m classes.ddpm --class 1 --variance analytic
+	said ddpm sample -m classes.ddpm --class 1 --variance analytic; said ddpm sample -m classes.ddpm --class 1 --guidance 2
 	said ddpm sample -n 1 -o a.npz; said ddpm sample -n 1 -n 2
 	said ddpm sample -q -n 1 --steps 2 --outdir f; said ddpm sample -q -n 1 --steps 3 --outdir f
 	command -v flock >/dev/null || skip 'there is no flock(1)'

@@ -87,6 +87,18 @@ void conversion_check_int(struct conversion *v, const char *key, int found)
         settings_wrong(v->say, key, "but the tensors show %d", found);
 }
 
+bool conversion_null_class(struct conversion *v, const char *key, int classes)
+{
+    int none = settings_int(v->say, key, 0, 1 << 20, -1);
+    if (none < 0)
+        return false;
+    if (classes < 2)
+        settings_wrong(v->say, key, "but the network has %d classes, expected 2 or more", classes);
+    else if (none != classes - 1)
+        settings_wrong(v->say, key, "expected %d: this program has no class behind all classes", classes - 1);
+    return true;
+}
+
 void conversion_refuse_if(struct conversion *v, const char *key, bool asked)
 {
     if (asked)

@@ -143,11 +143,11 @@ static const char *shape_text(char text[64], int rank, const int64_t *dim)
 }
 
 /* Writes to dim the shape that the foreign tensor should have.  A tensor of several parts has our number
-   of rows for each part. */
+   of rows for each part; one whose last row lies elsewhere has one row less. */
 static void expected_shape(int64_t dim[4], const struct foreign *from, const ddpm_tensor *ours)
 {
     memcpy(dim, ours->dim, 4 * sizeof *dim);
-    dim[0] *= from->parts;
+    dim[0] = dim[0] * from->parts - (*from->last != '\0');
 }
 
 /* Compares shapes.  The foreign tensor may have further dimensions of 1: its 1 x 1 convolution may be our
@@ -162,6 +162,22 @@ static bool has_shape(const struct checkpoint_tensor *t, int rank, const int64_t
     return true;
 }
 
+/* Checks the tensor that holds our last row alone, if there is one, and marks it. */
+static void check_last(const struct conversion *v, const struct foreign *from, const ddpm_tensor *ours,
+                       struct complaints *missing, struct complaints *shapes, bool *used)
+{
+    char found[64], expected[64];
+    const int64_t row[4] = { ours->dim[1], ours->dim[2], ours->dim[3] };
+    const struct checkpoint_tensor *t = *from->last ? checkpoint_find(v->in, from->last) : NULL;
+    if (t)
+        used[t - v->in->tensor] = true;
+    if (*from->last && !t)
+        complain_about(missing, "%s", from->last);
+    else if (t && !has_shape(t, ours->rank - 1, row))
+        complain_about(shapes, "%s is %s, expected %s", from->last, shape_text(found, t->rank, t->dim),
+                       shape_text(expected, ours->rank - 1, row));
+}
+
 /* Checks one of our weights and marks the foreign tensor that it needs.  Several parts of one foreign
    tensor make one complaint. */
 static void check_weight(const struct conversion *v, const struct family *f, const ddpm_tensor *ours,
@@ -172,6 +188,7 @@ static void check_weight(const struct conversion *v, const struct family *f, con
     char found[64], expected[64];
     family_map(&from, f, v, ours);
     expected_shape(dim, &from, ours);
+    check_last(v, &from, ours, missing, shapes, used);
 
     const struct checkpoint_tensor *t = checkpoint_find(v->in, from.name);
     /* q, k and v may be parts of one tensor.  If it is missing or wrong, only part 0 complains. */
@@ -251,7 +268,14 @@ static int fill_weight(const struct conversion *v, const struct family *f, const
     struct foreign from;
     family_map(&from, f, v, ours);
     const struct checkpoint_tensor *t = checkpoint_find(v->in, from.name);
-    return from.parts > 1 ? read_part(v, &from, t, ours) : checkpoint_floats(v->in, t, ours->data, v->err);
+    int code =
+        from.parts > 1 ? read_part(v, &from, t, ours) : checkpoint_floats(v->in, t, ours->data, v->err);
+    if (code || !*from.last)
+        return code;
+
+    int64_t row = elements_of(ours) / ours->dim[0];
+    float *last = (float *)ours->data + (ours->dim[0] - 1) * row;
+    return checkpoint_floats(v->in, checkpoint_find(v->in, from.last), last, v->err);
 }
 
 /* Fills a table that is not among a checkpoint's weights.  The tables of a named schedule are in the model

@@ -10,10 +10,12 @@
 /* The place of one of our tensors in the checkpoint.  parts 3: the foreign tensor holds the rows of q, k
    and v, in runs of `run` rows, and our tensor has the rows of one part:
 
-     our row r is its row (r / run * 3 + part) * run + r % run */
+     our row r is its row (r / run * 3 + part) * run + r % run
+
+   Our last row may be a tensor of its own, `last`. */
 struct foreign {
-    char name[128];
-    int parts, part; /* 1 and 0 for a tensor that is not shared */
+    char name[128], last[32]; /* last "": there is no such tensor */
+    int parts, part;          /* 1 and 0 for a tensor that is not shared */
     int64_t run;
 };
 

@@ -148,6 +148,7 @@ static int read_time(struct conversion *v, struct unet *u)
     conversion_refuse_if(v, "unet.class_embed_type", settings_given(s, "unet.class_embed_type"));
 
     u->classes = settings_int(s, "unet.num_class_embeds", 1, UNET_CLASSES, 0);
+    u->null_class = conversion_null_class(v, "unet.null_class", u->classes);
     u->init = u->widths[0];
     u->time_dim = u->widths[0];
     u->time_hidden = settings_int(s, "unet.time_embedding_dim", 1, 1 << 20, 4 * u->widths[0]);

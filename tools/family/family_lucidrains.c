@@ -1,5 +1,6 @@
-/* Reads the network of lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4).
-   The tensors show its shape, and our names are its names.  lucidrains_schedule.c reads the rest. */
+/* Reads the network of lucidrains' denoising-diffusion-pytorch from 2.0 on, and that of its module
+   classifier_free_guidance, which is given classes (checkpoint-families.md 4).  The tensors show its shape.
+   Our names are those of the former; lucidrains_schedule.c reads the rest. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ static const char *const spare[] = { "note",
                                      "min_snr_gamma",
                                      "immiscible",
                                      "dropout",
+                                     "cond_drop_prob",
                                      "Trainer.*",
                                      NULL };
 /* The tables that GaussianDiffusion keeps beside the network. */
@@ -46,7 +48,16 @@ struct lucid {
     int time_dim, time_hidden;
     int full[LEVELS];            /* 1: full attention, 0: linear */
     int heads, head_dim, memory; /* the same for every attention; memory: learned keys and values */
+    int classes;                 /* above 0: the network is that of classifier_free_guidance */
 };
+
+/* The attention of classifier_free_guidance.  No tensor shows how its channels are divided into heads. */
+enum { GUIDED_HEADS = 4, GUIDED_HEAD_DIM = 32 };
+
+static bool is_guided(const struct conversion *v)
+{
+    return conversion_has(v, "classes_emb.weight");
+}
 
 /* ---- what the tensors show ---- */
 
@@ -60,9 +71,6 @@ static int refuse_others(struct conversion *v)
                                 "this program has images alone",
                                 first->rank == 3 ? "sequences (Unet1D)" : "videos", first->rank);
 
-    if (conversion_has(v, "classes_emb.weight") || conversion_has(v, "null_classes_emb"))
-        return conversion_error(v, "lucidrains' classifier_free_guidance, a network that is given classes "
-                                   "(classes_emb), which this program does not have for lucidrains");
     if (conversion_has(v, "to_text_non_attn_cond.0.weight") || conversion_mentions(v, "text_to_cond"))
         return conversion_error(v, "a network of lucidrains that is conditioned on text, which this program "
                                    "does not have");
@@ -75,9 +83,9 @@ static int refuse_old(struct conversion *v)
     const char *why = NULL;
     if (conversion_has(v, "downs.0.0.block1.norm.weight"))
         why = "its blocks have group norms (downs.0.0.block1.norm.weight)";
-    else if (conversion_has(v, "downs.0.2.fn.fn.to_qkv.weight"))
+    else if (!is_guided(v) && conversion_has(v, "downs.0.2.fn.fn.to_qkv.weight"))
         why = "its attention is called downs.0.2.fn.fn";
-    else if (!conversion_has(v, "mid_attn.mem_kv"))
+    else if (!is_guided(v) && !conversion_has(v, "mid_attn.mem_kv"))
         why = "its attention has no memory (mid_attn.mem_kv)";
     else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
@@ -125,6 +133,41 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     return DDPM_OK;
 }
 
+/* Checks the attention at `place` of a network with classes.  It is linear everywhere but in the middle. */
+static int read_guided_attention(struct conversion *v, struct lucid *u, const char *place)
+{
+    int64_t dim[4];
+    int code = conversion_shape(v, dim, 4, "%s.fn.fn.to_qkv.weight", place);
+    if (code)
+        return code;
+
+    u->heads = GUIDED_HEADS;
+    u->head_dim = GUIDED_HEAD_DIM;
+    if (dim[0] != 3 * GUIDED_HEADS * GUIDED_HEAD_DIM)
+        return conversion_error(
+            v,
+            "%s.fn.fn.to_qkv.weight has %lld rows, expected %d for %d heads of %d channels, "
+            "which its linear attention always has: this program has one kind per network",
+            place, (long long)dim[0], 3 * GUIDED_HEADS * GUIDED_HEAD_DIM, GUIDED_HEADS, GUIDED_HEAD_DIM);
+    return DDPM_OK;
+}
+
+/* Reads the width of level i of a network with classes, and its two attentions. */
+static int read_guided_level(struct conversion *v, struct lucid *u, int i)
+{
+    int64_t dim[4];
+    char place[24];
+    int code = conversion_shape(v, dim, 4, "downs.%d.3.weight", i);
+    if (code)
+        return code;
+    u->widths[i] = (int)dim[0];
+
+    snprintf(place, sizeof place, "downs.%d.2", i);
+    code = read_guided_attention(v, u, place);
+    snprintf(place, sizeof place, "ups.%d.2", u->levels - 1 - i);
+    return code ? code : read_guided_attention(v, u, place);
+}
+
 /* Reads the width of level i and its two attentions, on the way down and on the way up. */
 static int read_level(struct conversion *v, struct lucid *u, int i)
 {
@@ -162,8 +205,10 @@ static int read_levels(struct conversion *v, struct lucid *u)
                                 u->levels);
 
     for (int i = 0; i < u->levels && !code; i++)
-        code = read_level(v, u, i);
-    return code ? code : read_attention(v, u, "mid_attn", &full_mid);
+        code = u->classes ? read_guided_level(v, u, i) : read_level(v, u, i);
+    if (code)
+        return code;
+    return u->classes ? read_guided_attention(v, u, "mid_attn") : read_attention(v, u, "mid_attn", &full_mid);
 }
 
 /* Reads the widths outside of the levels: input, output and time embedding. */
@@ -196,17 +241,46 @@ static int read_ends(struct conversion *v, struct lucid *u)
     return DDPM_OK;
 }
 
+/* Reads how many classes there are; the row of no class is a tensor of its own. */
+static int read_classes(struct conversion *v, struct lucid *u)
+{
+    int64_t dim[4];
+    int code = is_guided(v) ? conversion_shape(v, dim, 2, "classes_emb.weight") : DDPM_OK;
+    if (!code && is_guided(v))
+        u->classes = (int)dim[0];
+    return code;
+}
+
 static int read_shapes(struct conversion *v, struct lucid *u)
 {
     int code = refuse_others(v);
     if (!code)
         code = refuse_old(v);
     if (!code)
+        code = read_classes(v, u);
+    if (!code)
         code = read_ends(v, u);
     return code ? code : read_levels(v, u);
 }
 
 /* ---- what the settings say about the network ---- */
+
+/* Checks what only a network with classes has.  The number of its heads in the middle is assumed to be the
+   default unless it is said. */
+static void check_guided(struct conversion *v, const struct lucid *u)
+{
+    if (settings_int(v->say, "Unet.attn_heads", 1, 1 << 12, u->heads) != u->heads)
+        settings_wrong(v->say, "Unet.attn_heads",
+                       "expected %d, as its linear attention has: this program has one kind per network",
+                       u->heads);
+    if (!settings_given(v->say, "Unet.attn_heads"))
+        conversion_note(v, "attn_heads %d in the middle is assumed, the default: no tensor shows it",
+                        u->heads);
+
+    conversion_check_int(v, "Unet.num_classes", u->classes);
+    conversion_refuse_if(v, "GaussianDiffusion.use_cfg_plus_plus",
+                         settings_bool(v->say, "GaussianDiffusion.use_cfg_plus_plus", false));
+}
 
 static void check_network(struct conversion *v, const struct lucid *u)
 {
@@ -223,8 +297,11 @@ static void check_network(struct conversion *v, const struct lucid *u)
     conversion_check_int(v, "Unet.dim", u->time_dim);
     conversion_check_int(v, "Unet.init_dim", u->init);
     conversion_check_int(v, "Unet.channels", u->channels);
-    conversion_check_int(v, "Unet.attn_heads", u->heads);
     conversion_check_int(v, "Unet.attn_dim_head", u->head_dim);
+    if (u->classes)
+        check_guided(v, u);
+    else
+        conversion_check_int(v, "Unet.attn_heads", u->heads);
 
     /* These have one value in this program. */
     conversion_refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
@@ -252,7 +329,11 @@ static int describe(struct conversion *v, const struct lucid *u)
     cJSON_AddNumberToObject(net, "width", u->width);
     cJSON_AddNumberToObject(net, "channels", u->channels);
     cJSON_AddNumberToObject(net, "outputs", u->outputs);
-    cJSON_AddNumberToObject(net, "classes", 0);
+    cJSON_AddNumberToObject(net, "classes", u->classes);
+    if (u->classes) {
+        cJSON_AddTrueToObject(net, "null_class");
+        cJSON_AddStringToObject(net, "down", "conv4");
+    }
 
     cJSON_AddNumberToObject(net, "init", u->init);
     cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
@@ -295,11 +376,34 @@ static bool ignores(const struct conversion *v, const struct checkpoint_tensor *
     return false;
 }
 
+/* Gives the names of classifier_free_guidance.  There an attention and its norm lie two modules deeper:
+   "downs.0.2.norm.g" is "downs.0.2.fn.norm.g", and the rest is in "downs.0.2.fn.fn". */
+static void map(struct foreign *from, const struct conversion *v, const ddpm_tensor *ours)
+{
+    int level, place = -1;
+    const char *name = ours->name;
+    if (!is_guided(v))
+        return;
+
+    if (!strcmp(name, "classes_emb.weight"))
+        snprintf(from->last, sizeof from->last, "null_classes_emb");
+    else if (!strncmp(name, "mid_attn.", 9))
+        place = 9;
+    else if ((sscanf(name, "downs.%d.2.%n", &level, &place) < 1 || place < 0) &&
+             sscanf(name, "ups.%d.2.%n", &level, &place) < 1)
+        place = -1;
+
+    if (place > 0)
+        snprintf(from->name, sizeof from->name, "%.*s%s%s", place, name,
+                 strcmp(name + place, "norm.g") ? "fn.fn." : "fn.", name + place);
+}
+
 const struct family family_lucidrains = {
     .name = "lucidrains",
     .origin = "lucidrains",
     .signature = signature,
     .spare = spare,
     .read = read,
+    .map = map,
     .ignores = ignores,
 };

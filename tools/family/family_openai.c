@@ -105,6 +105,7 @@ static int read_ends(struct conversion *v, struct unet *u)
     u->channels = (int)in[1];
     u->outputs = (int)out[0];
     u->classes = (int)classes[0];
+    u->null_class = conversion_null_class(v, "null_class", u->classes);
 
     /* Six input channels are a super-resolution network, which read_unet refuses with its own message. */
     if (u->outputs != u->channels && u->outputs != 2 * u->channels && u->channels != 6)

@@ -49,7 +49,9 @@ cJSON *unet_to_json(const struct unet *u)
     cJSON_AddNumberToObject(net, "width", u->width);
     cJSON_AddNumberToObject(net, "channels", u->channels);
     cJSON_AddNumberToObject(net, "outputs", u->outputs);
-    cJSON_AddNumberToObject(net, "classes", u->classes);
+    cJSON_AddNumberToObject(net, "classes", u->classes - u->null_class);
+    if (u->null_class)
+        cJSON_AddTrueToObject(net, "null_class");
 
     cJSON_AddNumberToObject(net, "init", u->init);
     cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
@@ -120,7 +122,8 @@ void unet_from_json(struct unet *u, const cJSON *net)
                         .width = (int)number(net, "width"),
                         .channels = (int)number(net, "channels"),
                         .outputs = (int)number(net, "outputs"),
-                        .classes = (int)number(net, "classes"),
+                        .classes = (int)number(net, "classes") + is_true(net, "null_class"),
+                        .null_class = is_true(net, "null_class"),
                         .init = (int)number(net, "init"),
                         .blocks = (int)number(net, "blocks"),
                         .heads_mid = (int)number(heads, "mid"),

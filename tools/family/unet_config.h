@@ -9,8 +9,10 @@ enum { UNET_LEVELS = 12, UNET_BLOCKS = 64, UNET_WIDTH = 32768, UNET_CHANNELS = 6
 
 /* A list has an entry for each level; level 0 has the full size of the image. */
 struct unet {
-    int height, width, channels, outputs, classes;
-    int init; /* channels behind the first convolution */
+    int height, width, channels, outputs;
+    int classes;     /* rows of the table of classes */
+    bool null_class; /* the last of these rows stands for no class */
+    int init;        /* channels behind the first convolution */
     int levels, widths[UNET_LEVELS];
     int blocks; /* residual blocks of a level on the way down; on the way up there is one more */
 
