@@ -1,9 +1,11 @@
-/* sampling.c: the public functions over src/diffusion that take steps: schedules, chains, samplers, noise.
+/* sampling.c: the public functions over src/diffusion that take steps: guidance, schedules, chains,
+   samplers, noise.
    ddpm.h has what they promise. */
 #include "base/outside.h"
 #include "base/rng.h"
 #include "diffusion/betas.h"
 #include "diffusion/chain.h"
+#include "diffusion/guidance.h"
 #include "diffusion/langevin.h"
 #include "diffusion/noise.h"
 #include "diffusion/respace.h"
@@ -12,6 +14,23 @@
 #include "diffusion/tuned.h"
 #include <stdlib.h>
 #include <string.h>
+
+int ddpm_guidance_create(ddpm_guidance **g, const ddpm_about *a, const ddpm_guidance_options *o,
+                         ddpm_error *err)
+{
+    DD_ENTRY(int, dd_guidance_create(g, a, o, err));
+}
+
+int ddpm_guidance_eps(void *guidance, double *out, const double *x, double t, const int32_t *classes, int n,
+                      ddpm_error *err)
+{
+    DD_ENTRY(int, dd_guidance_eps(guidance, out, x, t, classes, n, err));
+}
+
+void ddpm_guidance_free(ddpm_guidance *g)
+{
+    dd_guidance_free(g);
+}
 
 int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err)
 {

@@ -168,8 +168,8 @@ static void print_model(const ddpm_about *a, const ddpm_net_about *n, const stru
 
     printf("image         %d x %d pixels (width x height), %d channel%s\n", a->width, a->height, a->channels,
            a->channels == 1 ? "" : "s");
-    printf("predicts      %s, variance %s, x0 clipped to %g, %d classes\n", prediction_names[a->prediction],
-           variance_names[a->variance], a->clip, a->classes);
+    printf("predicts      %s, variance %s, x0 clipped to %g, %d classes%s\n", prediction_names[a->prediction],
+           variance_names[a->variance], a->clip, a->classes, a->null_class ? " and no class" : "");
     printf("schedule      T = %d, alpha_bar %.6g to %.6g, network fed t * %g\n", a->steps, a->alpha_bar[0],
            a->alpha_bar[a->steps - 1], a->t_scale);
 

@@ -12,7 +12,7 @@
 #include "sample/index_list.h"
 
 static const struct sample_settings defaults = {
-    .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1
+    .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .guidance = 1, .noise_to = -1
 };
 
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
@@ -109,7 +109,8 @@ static const struct option options[] = {
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL,
       FIELD(index), 0, 0 },
-    { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes", NULL, FIELD(class), 0, 0 },
+    { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes; none: no class", NULL,
+      FIELD(class), 0, 0 },
     { "from", 0, OPTION_TEXT, "IMAGE", "start from this PNG with noise on it", NULL, FIELD(from), 0, 0 },
     { "noise-to", 0, OPTION_NUMBER, "T", "how much noise: that of the last step up to T", NULL,
       FIELD(noise_to), 0, 65535 },
@@ -135,6 +136,10 @@ static const struct option options[] = {
     { "variance", 0, OPTION_CHOICE, "NAME",
       "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names,
       FIELD(variance), 0, 0 },
+    { "guidance", 0, OPTION_NUMBER, "W",
+      "show more of the class: none + W (class - none) of what a model with a null class predicts "
+      "(default: 1, no guidance)",
+      NULL, FIELD(guidance), 0, GUIDANCE_MOST },
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim or dpmpp step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0,
       1 },
     { "order", 0, OPTION_INT, "N",

@@ -193,7 +193,8 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
     return generator_open(&j->generator, &j->recipe, &o, err);
 }
 
-/* Chooses the batch: as many images as were asked for and as memory has room for. */
+/* Chooses the batch: as many images as were asked for and as memory has room for.  Guidance lets each image go
+   through the network twice. */
 static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -206,8 +207,8 @@ static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
         .command = j->command,
         .common = &s->common,
     };
-    int wanted = s->batch ? (int)s->batch : BATCH;
-    *batch = wanted < j->n ? wanted : j->n;
+    int wanted = s->batch ? (int)s->batch : BATCH, runs = s->guidance == 1 || s->guidance == 0 ? 1 : 2;
+    *batch = wanted / runs < j->n ? wanted : j->n * runs;
     memory_limit_find(&l, "");
     return memory_limit_batch(batch, s->batch > 0, &l, err);
 }

@@ -87,6 +87,16 @@ static void start_one(struct generator *s, double *x, uint32_t index)
     ddpm_diffuse(x, s->from.x, x, ddpm_chain_tables(s->chain)->alpha_bar[s->top], s->d);
 }
 
+/* Returns the class of an image as the network gets it. */
+static int32_t class_of(const struct generator *s, uint32_t index)
+{
+    switch (s->class) {
+    case CLASS_ALL: return (int32_t)(index % (uint32_t)s->about->classes);
+    case CLASS_NONE: return s->about->classes; /* the null class */
+    default: return s->class;
+    }
+}
+
 /* Makes index [n] the batch under way, with `taken` steps behind it, and fills its classes. */
 static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
 {
@@ -95,10 +105,8 @@ static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
     s->taken = taken;
     for (int row = 0; row < n; row++) {
         s->told[row] = false;
-        if (!s->about->classes)
-            continue;
-        bool all = s->class == CLASS_ALL;
-        s->classes[row] = all ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->class;
+        if (s->about->classes)
+            s->classes[row] = class_of(s, index[row]);
     }
 }
 

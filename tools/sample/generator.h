@@ -30,6 +30,7 @@ struct generator {
     const struct common *common;
     const ddpm_about *about;
     ddpm_net *net;
+    ddpm_guidance *guidance; /* NULL: the network is not guided */
     ddpm_chain *chain;
     ddpm_sampler *sampler;
     char *steps;       /* the chain's steps as a list, "0,20,41" */

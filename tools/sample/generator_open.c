@@ -20,19 +20,53 @@ static char *list_text(const ddpm_tables *t)
     return text;
 }
 
-/* Checks that the recipe has a class exactly if the model has classes, and one of them. */
-static int check_class(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
+/* Checks that the recipe has a class exactly if the model has classes, and one of them.  --class none is for
+   models that have a null class, or no classes. */
+static int check_class(struct recipe *r, const ddpm_about *a, ddpm_error *err)
 {
+    if (!a->classes && r->class == CLASS_UNSAID)
+        r->class = CLASS_NONE;
     if (!a->classes && r->class != CLASS_NONE)
         return dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
-    if (a->classes && r->class == CLASS_NONE)
+    if (a->classes && (r->class == CLASS_UNSAID || (r->class == CLASS_NONE && !a->null_class)))
         return dd_error(err, DDPM_EUSAGE,
-                        "this model has %d classes: choose with --class 0..%d or --class all", a->classes,
-                        a->classes - 1);
+                        "this model has %d classes: choose with --class 0..%d or --class all%s", a->classes,
+                        a->classes - 1, a->null_class ? ", or none of them with --class none" : "");
     if (r->class >= a->classes && a->classes)
         return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->class,
                         a->classes - 1);
     return DDPM_OK;
+}
+
+/* Checks that the model can be guided, and that there is a class to guide it to. */
+static int check_guidance(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
+{
+    if (r->guidance == 1)
+        return DDPM_OK;
+    if (!a->classes)
+        return dd_error(err, DDPM_EUSAGE, "--guidance %g: this model has no classes: leave it out",
+                        r->guidance);
+    if (!a->null_class)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--guidance %g: this model has no null class: ddpm train --init with --set "
+                        "class_dropout=0.1 teaches it one",
+                        r->guidance);
+    if (r->class == CLASS_NONE)
+        return dd_error(err, DDPM_EUSAGE, "--guidance %g leads to a class: leave out it or --class none",
+                        r->guidance);
+    return DDPM_OK;
+}
+
+/* Opens the guidance of the network, if there is any. */
+static int open_guidance(struct generator *s, const struct recipe *r, ddpm_error *err)
+{
+    const ddpm_guidance_options o = {
+        .eps = ddpm_net_eps,
+        .eps_user = s->net,
+        .scale = r->guidance,
+        .batch = s->batch,
+    };
+    return r->guidance == 1 ? DDPM_OK : ddpm_guidance_create(&s->guidance, s->about, &o, err);
 }
 
 /* Opens the chain of a sampler whose steps were learned.  The recipe holds their number or, if it is from a
@@ -114,7 +148,10 @@ static int eps(void *user, double *out, const double *x, double t, const int32_t
 {
     const struct generator *s = user;
     bool late = s->time_budget && s->rows && time_budget_over(s->time_budget);
-    return interrupted || late ? DDPM_ECALLBACK : ddpm_net_eps(s->net, out, x, t, classes, n, err);
+    if (interrupted || late)
+        return DDPM_ECALLBACK;
+    return s->guidance ? ddpm_guidance_eps(s->guidance, out, x, t, classes, n, err)
+                       : ddpm_net_eps(s->net, out, x, t, classes, n, err);
 }
 
 /* Opens the sampler with the recipe's settings; the recipe gets the variance that `auto` stands for. */
@@ -186,11 +223,15 @@ static int open_all(struct generator *s, struct recipe *r, const struct generato
     s->has_noise = o->noise_path != NULL;
     int code = check_class(r, s->about, err);
     if (!code)
+        code = check_guidance(r, s->about, err);
+    if (!code)
         code = open_chain(s, r, err);
     if (!code)
         code = open_start(s, r, o->from_path, err);
     if (!code)
         code = model_net(&s->net, o->model, s->common, s->batch, err);
+    if (!code)
+        code = open_guidance(s, r, err);
     if (!code)
         code = open_sampler(s, r, err);
     if (!code)
@@ -225,6 +266,7 @@ int generator_open(struct generator *s, struct recipe *r, const struct generator
 void generator_close(struct generator *s)
 {
     ddpm_sampler_free(s->sampler);
+    ddpm_guidance_free(s->guidance);
     ddpm_net_free(s->net);
     given_noise_close(&s->noise);
     start_image_close(&s->from);

@@ -11,7 +11,7 @@
 
 static const char program[] = "ddpm " DDPM_VERSION;
 
-enum { FIELDS = 20 }; /* keys of a recipe without "scale" and "indices" */
+enum { FIELDS = 20 }; /* keys of a recipe without "guidance", "scale" and "indices" */
 
 static void add_class(cJSON *o, int class)
 {
@@ -24,11 +24,13 @@ static void add_class(cJSON *o, int class)
 int recipe_class(int *class, const char *text, ddpm_error *err)
 {
     char *end;
-    long v = text ? strtol(text, &end, 10) : CLASS_NONE;
+    long v = text ? strtol(text, &end, 10) : CLASS_UNSAID;
     if (text && !strcmp(text, "all"))
         *class = CLASS_ALL;
+    else if (text && !strcmp(text, "none"))
+        *class = CLASS_NONE;
     else if (text && (*text < '0' || *text > '9' || *end || v > INT32_MAX))
-        return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, or all", text);
+        return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, all or none", text);
     else
         *class = (int)v;
     return DDPM_OK;
@@ -57,6 +59,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddStringToObject(o, "spacing", r->spacing);
     cJSON_AddStringToObject(o, "steps", r->steps);
     add_class(o, r->class);
+    if (r->guidance != 1)
+        cJSON_AddNumberToObject(o, "guidance", r->guidance);
     cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
     if (r->scale > 1)
         cJSON_AddNumberToObject(o, "scale", r->scale);
@@ -67,7 +71,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
 
     /* A call above that ran out of memory has left out its key. */
-    bool whole = cJSON_GetArraySize(o) == FIELDS + (r->scale > 1) + (n > 0) && cJSON_GetArraySize(list) == n;
+    bool whole = cJSON_GetArraySize(o) == FIELDS + (r->guidance != 1) + (r->scale > 1) + (n > 0) &&
+                 cJSON_GetArraySize(list) == n;
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
     return text;
@@ -118,6 +123,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->spacing = dd_json_text(&j, "spacing");
     r->steps = dd_json_text(&j, "steps");
     r->class = read_class(&j, root);
+    r->guidance = dd_json_has(&j, "guidance") ? dd_json_number(&j, "guidance", 0, GUIDANCE_MOST) : 1;
     r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
     r->scale = dd_json_has(&j, "scale") ? dd_json_int(&j, "scale", 1, SCALE_MOST) : 1;
     r->noise = dd_json_text(&j, "noise");

@@ -7,10 +7,11 @@
 #include <stdint.h>
 #include "ddpm.h"
 
-enum { SCALE_MOST = 512 };
+enum { SCALE_MOST = 512, GUIDANCE_MOST = 1000 };
 
-/* NONE: the model has no classes; ALL: the class of an image is its index mod classes. */
-enum { CLASS_NONE = -1, CLASS_ALL = -2 };
+/* NONE: no class, be it that the model has none or that it knows how to do without; ALL: the class of an image
+   is its index mod classes; UNSAID: nobody has chosen. */
+enum { CLASS_NONE = -1, CLASS_ALL = -2, CLASS_UNSAID = -3 };
 
 struct recipe {
     const char *model;        /* id of the model */
@@ -26,13 +27,14 @@ struct recipe {
     double noise_to;  /* the step up to which that image is noised or encoded */
     bool encode;
     int class;          /* a class, or CLASS_... */
+    double guidance;    /* scale of the guidance (ddpm_guidance_options); 1: none */
     int keep_steps;     /* how many states of each image are shown, at least 1 */
     int scale;          /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
     const char *noise;  /* hash of a file of given noise, or "" */
     const char *format; /* "png" or "npy" */
 };
 
-/* Reads a class as --class takes it: a number, "all", or NULL for no class. */
+/* Reads a class as --class takes it: a number, "all", "none", or NULL where it was left out. */
 int recipe_class(int *class, const char *text, ddpm_error *err);
 /* Returns r as JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);

@@ -238,6 +238,7 @@ int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, dd
         .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,
         .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
         .encode = s->encode,
+        .guidance = s->guidance,
     };
     return recipe_class(&r->class, s->class, err);
 }

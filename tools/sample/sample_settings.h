@@ -18,6 +18,7 @@ struct sample_settings {
     const char *steps, *spacing, *sampler, *variance, *clip;
     int64_t order, corrector;
     bool fast;
+    double guidance;
     double eta, snr; /* snr SNR_UNSET: not given */
     /* The files that they are written to. */
     const char *output, *outdir, *name, *format, *shard;

@@ -81,6 +81,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
                         .spacing = ddpm_spacing_names()[0],
                         .clip = a->clip,
                         .class = a->classes ? CLASS_ALL : CLASS_NONE,
+                        .guidance = 1,
                         .keep_steps = 1,
                         .format = "png",
                         .snr = 0.16 };
