@@ -27,6 +27,7 @@ typedef struct ddpm_trainer_options {
     int64_t warmup, steps; /* the rate rises for `warmup` steps; steps > 0: then a half cosine to 0 */
     double ema;            /* the average of the weights has the decay min(ema, (1 + step) / (10 + step)) */
     double dropout;        /* negative: the model's own */
+    double class_dropout;  /* how probable it is that an image trains the model's null class, below 1 */
     uint64_t seed;         /* the seed of timesteps, noise and dropout; see model-file.md, "Noise" */
 } ddpm_trainer_options;
 
@@ -49,8 +50,8 @@ DDPM_API int ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const dd
 DDPM_API void ddpm_trainer_free(ddpm_trainer *t);
 
 /* Takes one step of the optimiser with x0 [accumulate * batch, h, w, c] in [-1, 1], classes [accumulate *
-   batch] or NULL.  Timesteps, noise and dropout of an image follow from the seed and the number of images
-   before it in training.  r may be NULL.  DDPM_ENAN names step and layer; DDPM_EUSAGE: a class is out of
+   batch] or NULL.  Timesteps, noise and both kinds of dropout of an image follow from the seed and the number
+   of images before it in training.  r may be NULL.  DDPM_ENAN names step and layer; DDPM_EUSAGE: a class is out of
    range.  After an error the trainer is as it was before the step. */
 DDPM_API int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes,
                                ddpm_trainer_report *r, ddpm_error *err);

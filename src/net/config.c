@@ -190,7 +190,7 @@ static int check(const struct dd_config *c, ddpm_error *err)
                         c->outputs, c->channels, 2 * c->channels);
     if (c->null_class && !c->classes)
         return dd_error(err, DDPM_EDATA,
-                        "net.null_class is true but net.classes is 0, expected 1 class or more");
+                        "net.null_class is true but net.classes is 0: set it to the number of classes");
 
     int code = check_side("height", c->height, c->levels, err);
     if (!code)

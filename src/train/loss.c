@@ -21,7 +21,8 @@
      dL_t/dlv = (1 - exp(-u) - (mean_x0 c e)^2 exp(-lv)) / 2,   dL_t/de = (mean_x0 c)^2 e exp(-lv)   (over d)
 
    The step is t = floor(w T / 2^32).  In training w is a word of Philox from the stream (sample,
-   0xFFFFFFFF, purpose train), and the noise is the stream (sample, t, purpose train).  A sample has 56
+   0xFFFFFFFF, purpose train), and the noise is the stream (sample, t, purpose train).  The next word of the
+   former says whether the sample loses its class.  A sample has 56
    bits: the low 32 are the index, the others the draw.  For images held out, w is a word of the seed plus
    the index times 2^32 / golden ratio, so that even few images have steps from the whole chain; their noise
    has the purpose eval. */
@@ -240,16 +241,33 @@ double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const doub
 
 /* ---- a batch ---- */
 
+/* Returns the stream of a sample of training whose first words are its step and its class dropout. */
+static struct dd_rng stream_of(uint64_t seed, uint64_t sample)
+{
+    return (struct dd_rng){
+        .seed = seed,
+        .index = (uint32_t)sample,
+        .t = UINT32_MAX,
+        .purpose_draw = (uint32_t)DD_RNG_TRAIN << 24 | (uint32_t)(sample >> 32 & 0xffffff),
+    };
+}
+
+bool dd_loss_drops_class(uint64_t seed, uint64_t sample, double probability)
+{
+    const struct dd_rng r = stream_of(seed, sample);
+    uint32_t word;
+    dd_rng_words(&r, &word, 1, 1);
+    return (word + 0.5) * 0x1p-32 < probability;
+}
+
 /* Draws the step of a sample. */
 static int draw_step(const struct dd_loss_draw *draw, uint64_t sample, int T)
 {
     struct dd_rng r = { .seed = draw->seed, .t = UINT32_MAX, .purpose_draw = (uint32_t)DD_RNG_EVAL << 24 };
     uint32_t word;
 
-    if (!draw->held_out) {
-        r.index = (uint32_t)sample;
-        r.purpose_draw = (uint32_t)DD_RNG_TRAIN << 24 | (uint32_t)(sample >> 32 & 0xffffff);
-    }
+    if (!draw->held_out)
+        r = stream_of(draw->seed, sample);
     dd_rng_words(&r, &word, 0, 1);
     /* In a golden-ratio sequence every few points in a row are spread evenly. */
     if (draw->held_out)

@@ -30,6 +30,9 @@ struct dd_loss_draw {
 
 struct dd_team;
 
+/* Says whether sample number `sample` of a training with this seed loses its class, as happens with
+   this probability. */
+bool dd_loss_drops_class(uint64_t seed, uint64_t sample, double probability);
 /* Prepares the loss of this kind for a model and batches of at most `batch` images.  DDPM_EUSAGE or
    DDPM_EDATA: the model cannot be trained by it.  The caller frees it with dd_loss_free. */
 int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch,

@@ -53,6 +53,7 @@ static int take_options(struct ddpm_trainer *t, const ddpm_trainer_options *o, d
     t->batch = o->batch;
     t->accumulate = o->accumulate;
     t->ema = o->ema;
+    t->class_dropout = o->class_dropout;
     t->seed = o->seed;
 
     if (o->batch < 1 || o->batch > BATCH_MOST)
@@ -65,6 +66,9 @@ static int take_options(struct ddpm_trainer *t, const ddpm_trainer_options *o, d
     if (!(o->dropout < 1))
         return dd_error(err, DDPM_EUSAGE, "dropout is %g, expected below 1, or negative for the model's own",
                         o->dropout);
+    if (!(o->class_dropout >= 0 && o->class_dropout < 1))
+        return dd_error(err, DDPM_EUSAGE, "class_dropout is %g, expected at least 0 and below 1",
+                        o->class_dropout);
     return dd_optimiser_check(&t->optimiser, err);
 }
 
@@ -79,8 +83,10 @@ static int allocate(struct ddpm_trainer *t, ddpm_error *err)
     t->t = dd_memory(batch, sizeof(float));
     t->out = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
     t->dout = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
+    t->classes = dd_memory(batch, sizeof *t->classes);
     t->scratch = dd_memory(scratch, 1);
-    if (!t->average || !t->low || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->scratch)
+    if (!t->average || !t->low || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->classes ||
+        !t->scratch)
         return dd_error(err, DDPM_ENOMEM,
                         "out of memory for training %zu weights; Adam and the average take "
                         "4 floats of each",
@@ -93,6 +99,9 @@ static int build(struct ddpm_trainer *t, const ddpm_model *m, const ddpm_trainer
     ddpm_net_options net = { .batch = o->batch, .threads = o->threads, .cpu = o->cpu, .conv = o->conv };
     unsigned cpu;
     int code = take_options(t, o, err);
+    if (!code && t->class_dropout > 0 && !m->config.null_class)
+        code = dd_error(err, DDPM_EUSAGE, "class_dropout is %g, but the model has no null class to train",
+                        t->class_dropout);
     if (!code)
         code = dd_cpu_ceiling(&cpu, o->cpu, err);
     if (!code)
@@ -143,6 +152,7 @@ void dd_trainer_free(ddpm_trainer *t)
     free(t->t);
     free(t->out);
     free(t->dout);
+    free(t->classes);
     free(t->scratch);
     free(t);
 }
@@ -152,7 +162,7 @@ void dd_trainer_free(ddpm_trainer *t)
 static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *classes, size_t n,
                         ddpm_error *err)
 {
-    int known = t->plain->config.classes;
+    int known = t->plain->config.classes, rows = dd_config_class_rows(&t->plain->config);
 
     if (!classes != !known)
         return dd_error(err, DDPM_EUSAGE,
@@ -160,9 +170,9 @@ static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *c
                               : "classes are given to a model that has none");
 
     for (size_t i = 0; i < n; i++) {
-        if (classes && (classes[i] < 0 || classes[i] >= known))
+        if (classes && (classes[i] < 0 || classes[i] >= rows))
             return dd_error(err, DDPM_EUSAGE, "the class of image %zu is %d, expected 0 to %d", i,
-                            (int)classes[i], known - 1);
+                            (int)classes[i], rows - 1);
         for (size_t e = i * t->loss.d; e < (i + 1) * t->loss.d; e++)
             if (!isfinite(x0[e]))
                 return dd_error(err, DDPM_EUSAGE, "image %zu holds a number that is not finite", i);
@@ -211,14 +221,24 @@ static double run_forward(ddpm_trainer *t, const struct pass *p)
     return dd_loss_end(&t->loss, t->dout, t->out, p->x0, p->scale, p->n, t->team);
 }
 
-/* Returns pass k of a step. */
-static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t *classes, int k)
+/* Fills t->classes with those of a pass, some of which are dropped for the null class; returns it. */
+static const int32_t *drop_classes(ddpm_trainer *t, const int32_t *classes, uint64_t first)
+{
+    for (int i = 0; i < t->batch; i++) {
+        bool drops = dd_loss_drops_class(t->seed, first + (uint64_t)i, t->class_dropout);
+        t->classes[i] = drops ? t->plain->config.classes : classes[i];
+    }
+    return t->classes;
+}
+
+/* Returns pass k of a step.  Its classes last until the next pass. */
+static struct pass pass_of(ddpm_trainer *t, const float *x0, const int32_t *classes, int k)
 {
     size_t at = (size_t)k * (size_t)t->batch;
     uint64_t first = (uint64_t)t->images + at;
     return (struct pass){
         .x0 = x0 + at * t->loss.d,
-        .classes = classes ? classes + at : NULL,
+        .classes = classes ? drop_classes(t, classes + at, first) : NULL,
         .n = t->batch,
         .draw = { t->seed, first, false },
         .scale = 1 / ((double)t->batch * t->accumulate),

@@ -7,7 +7,7 @@
 
 struct ddpm_trainer {
     int batch, accumulate;
-    double ema;
+    double ema, class_dropout;
     uint64_t seed;
     struct dd_gradient *gradient; /* holds the trained weights */
     ddpm_model *plain;            /* the model; the data of its parameters lie in `average` */
@@ -22,6 +22,7 @@ struct ddpm_trainer {
     float *m, *v;         /* Adam's moments */
 
     float *x, *t, *out, *dout; /* the inputs, timesteps, outputs and gradients of one pass */
+    int32_t *classes;          /* [batch] the classes of one pass, some of them dropped */
     int64_t done, images;      /* how many steps are done, and how many images they used */
     bool packed;               /* the layers have packed the present weights */
 };

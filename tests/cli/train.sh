@@ -444,7 +444,7 @@ test_train_archs() {
 	expect 0 ddpm train d -o m.ddpm $common --set net.dim=4 --config c.json --set diffusion.variance=learned-range --holdout 2
 	expect 0 ddpm info m.ddpm; prints 'variance learned-range'
 	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force -q
-	expect 64 lucid --set net.classes=2; says 'arch "lucid" has no classes'
+	expect 64 lucid --set net.null_class=true; says 'net.null_class is true but net.classes is 0'
 	expect 64 lucid --set net.norm.groups=4; says 'there is no section norm'
 	expect 64 lucid --set net.mid=true; says 'mid'
 	expect 64 lucid --set net.arch=unet; says 'one of these is expected: ddpm, lucid'

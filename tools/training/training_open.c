@@ -161,6 +161,37 @@ static int split(struct training *t, ddpm_error *err)
 
 /* ---- weights and settings of the trainer ---- */
 
+static void copy_numbers(void *to, const ddpm_tensor *from, size_t count)
+{
+    if (from->dtype == DDPM_F16)
+        dd_dtype_to_float(to, from->data, DD_F16, count);
+    else
+        memcpy(to, from->data, count * (from->dtype == DDPM_F64 ? 8 : 4));
+}
+
+/* Says whether `to` is the table of classes `from` with one row more, that of the null class. */
+static bool adds_null_class(const ddpm_tensor *to, const ddpm_tensor *from, const ddpm_about *a)
+{
+    return a->null_class && to->rank == 2 && from->rank == 2 && to->dim[0] == a->classes + 1 &&
+           from->dim[0] == a->classes && to->dim[1] == from->dim[1] && strstr(to->name, "class");
+}
+
+/* Copies a table of classes.  The null class begins as their mean, so that the network still knows what it
+   is given. */
+static void copy_classes(float *table, const ddpm_tensor *from)
+{
+    size_t rows = (size_t)from->dim[0], width = (size_t)from->dim[1];
+    float *none = table + rows * width;
+
+    copy_numbers(table, from, rows * width);
+    for (size_t e = 0; e < width; e++) {
+        double sum = 0;
+        for (size_t row = 0; row < rows; row++)
+            sum += table[row * width + e];
+        none[e] = (float)(sum / (double)rows);
+    }
+}
+
 /* Copies the tensors of --init.  Both models list their tensors in order of names. */
 static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path, ddpm_error *err)
 {
@@ -177,16 +208,18 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
         /* The schedule may be another one: only weights are copied. */
         if (!same && !strncmp(a[i].name, "schedule.", 9))
             continue;
+        if (!same && k < m && !strcmp(b[k].name, a[i].name) &&
+            adds_null_class(&a[i], &b[k], ddpm_model_about(to))) {
+            copy_classes(a[i].data, &b[k]);
+            continue;
+        }
         if (!same)
             return dd_error(err, DDPM_EUSAGE, "--init %s: its %s does not fit the network that is asked for",
                             path, a[i].name);
 
         for (int r = 0; r < a[i].rank; r++)
             count *= a[i].dim[r];
-        if (b[k].dtype == DDPM_F16)
-            dd_dtype_to_float(a[i].data, b[k].data, DD_F16, (size_t)count);
-        else
-            memcpy(a[i].data, b[k].data, (size_t)count * (a[i].dtype == DDPM_F64 ? 8 : 4));
+        copy_numbers(a[i].data, &b[k], (size_t)count);
     }
     return DDPM_OK;
 }

@@ -4,6 +4,7 @@
      net.time.hidden             4 net.widths[0]
      net.outputs                 the channels, twice as many with a learned variance
      train.loss                  hybrid with a learned variance, else simple
+     net.null_class              true with train.class_dropout
      net.height, .width, .channels   those of the data
 
    Arch "ddpm" has one head of attention at the levels whose side is 9 to 16 pixels and in the middle, "conv"
@@ -187,14 +188,16 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
 
     /* "train" has a fixed list of keys; other sections are checked when the network is made. */
     if (key && object != root &&
-        (object != member(root, "train") || member(object, key) || !strcmp(key, "loss")))
+        (object != member(root, "train") || member(object, key) || !strcmp(key, "loss") ||
+         !strcmp(key, "class_dropout")))
         return put(object, key, value_of(equals + 1), err);
 
     char list[300] = "";
     for (const cJSON *m = member(root, "train")->child; m; m = m->next)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s, ", m->string);
-    return dd_error(err, DDPM_EUSAGE, "--set %.60s: choose from %sloss, or write net.KEY or diffusion.KEY",
-                    pair, list);
+    return dd_error(err, DDPM_EUSAGE,
+                    "--set %.60s: choose from %sloss, class_dropout, or write net.KEY or diffusion.KEY", pair,
+                    list);
 }
 
 /* ---- settings that follow from others ---- */
@@ -290,6 +293,8 @@ static int follow(cJSON *root, ddpm_error *err)
         code = put_new(net, "outputs", cJSON_CreateNumber(learned ? 2 * c : c), err);
     if (!code)
         code = put_new(train, "loss", cJSON_CreateString(learned ? "hybrid" : "simple"), err);
+    if (!code && cJSON_GetNumberValue(member(train, "class_dropout")) > 0)
+        code = put_new(net, "null_class", cJSON_CreateTrue(), err);
     if (code)
         return code;
     return is_lucid(root) ? follow_lucid(net, err) : follow_ddpm(net, err);
@@ -313,6 +318,8 @@ static int read_train(struct training_plan *p, ddpm_error *err)
     o->accumulate = dd_json_int(&j, "accumulate", 1, 1 << 16);
     o->loss = dd_json_choice(&j, "loss", losses);
     o->min_snr = dd_json_number(&j, "min_snr", 0, 1e6);
+    if (dd_json_has(&j, "class_dropout"))
+        o->class_dropout = dd_json_number(&j, "class_dropout", 0, 0.99);
     o->rate = dd_json_number(&j, "lr", 0, 1e3);
     o->beta1 = dd_json_number(&j, "beta1", 0, 1);
     o->beta2 = dd_json_number(&j, "beta2", 0, 1);
