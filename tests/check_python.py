@@ -78,7 +78,7 @@ def raises(kind, text, function, *arguments, **options):
 
 def test_structs_as_in_c():
     kinds = [kind for kind in vars(library).values() if isinstance(kind, type) and hasattr(kind, "c_name")]
-    assert len(kinds) == 8
+    assert len(kinds) == 9
     lines, expected = [], []
     for kind in kinds:
         lines.append(f"sizeof({kind.c_name})")
@@ -110,6 +110,18 @@ def test_sample_is_that_of_the_program():
                 images = model.sample(**options)
             assert images.dtype == np.float32 and images.shape == (3, 32, 32, 1)
             assert images.tobytes() == np.load("a.npy").tobytes(), f"{options}, batch {batch}"
+
+
+def test_guidance_is_that_of_the_program():
+    program("convert", os.path.join(SOURCE, "tests", "golden", "cases", "D4_guided", "unet.pt"), "-o", "guided.ddpm", "-q", "--set", "image_size=16",
+            "--set", "objective=pred_v", "--set", "timesteps=1000", "--set", "beta_schedule=cosine")
+    with ddpm.Model.open("guided.ddpm", batch=2) as model:
+        assert (model.classes, model.null_class) == (5, 5)
+        for guidance, classes, words in ((3, 2, ["--guidance", "3", "--class", "2"]), (0, 2, ["--class", "none"]), (1, 5, ["--class", "none"])):
+            program("sample", "-m", "guided.ddpm", "-q", "-o", "g.npy", "--force", "-n", "3", "--steps", "4", *words)
+            assert model.sample(3, 4, guidance=guidance, classes=classes).tobytes() == np.load("g.npy").tobytes(), words
+        raises(ValueError, "guidance", model.sample, 1, 2, guidance=-1, classes=0)
+    raises(ddpm.UsageError, "no null class", ddpm.Model.default().sample, 1, 2, guidance=2)
 
 
 def test_what_is_said_of_a_model():

@@ -96,6 +96,11 @@ class SamplerOptions(Structure):
     )
 
 
+class GuidanceOptions(Structure):
+    c_name = "ddpm_guidance_options"
+    _fields_ = _fields(c_void_p, "eps eps_user") + [("scale", c_double), ("batch", c_int)]
+
+
 class BoundImage(Structure):
     c_name = "ddpm_bound_image"
     _fields_ = (
@@ -144,6 +149,8 @@ _FUNCTIONS = {
     "net_describe": (POINTER(NetAbout), c_void_p),
     "net_run": (c_int, c_void_p, _floats, _floats, _floats, _classes, c_int, _error),
     "net_free": (None, c_void_p),
+    "guidance_create": (c_int, _handle, POINTER(About), POINTER(GuidanceOptions), _error),
+    "guidance_free": (None, c_void_p),
     "chain_tuned": (c_int, _handle, POINTER(About), c_int, _error),
     "chain_respace": (c_int, _handle, POINTER(About), c_char_p, c_char_p, _error),
     "chain_tables": (POINTER(Tables), c_void_p),

@@ -58,6 +58,7 @@ class Model:
     path            the model file
     height, width, channels, outputs    the shape of images, and how many channels the network has at its end
     classes, steps  the number of classes, T
+    null_class      the class that stands for no class, or None
     prediction      "eps", "x0" or "v"
     beta, alpha_bar the schedule [steps], float64
     metadata, id    the JSON of the model file, and the SHA-256 of its tensors
@@ -83,6 +84,7 @@ class Model:
         self.channels: int = about.channels
         self.outputs: int = about.outputs
         self.classes: int = about.classes
+        self.null_class: Optional[int] = about.classes if about.null_class else None
         self.steps: int = about.steps
         self.prediction: str = ("eps", "x0", "v")[about.prediction]
         self.beta: NDArray[np.float64] = np.ctypeslib.as_array(about.beta, (about.steps,)).copy()
@@ -159,6 +161,7 @@ class Model:
         eta: Optional[float] = None,
         order: int = 0,
         clip: Optional[bool] = None,
+        guidance: float = 1,
         classes: Optional[Numbers] = None,
         index: Optional[Numbers] = None,
         callback: Optional[Callback] = None,
@@ -168,7 +171,8 @@ class Model:
         An image is a matter of model, seed, its index (0 to n - 1, or those of the list index) and the
         settings alone, as in `ddpm sample`, whose options have the same names and bounds.  n is 16 where
         neither n nor index is given.  steps is a count, "all", a list or "iddpm:10,15,20".  classes: a class,
-        or one for each image.  clip=False leaves the predicted x0 as it is.  callback(done, total) is called
+        or one for each image, null_class among them.  guidance exaggerates what a class changes: the network
+        gives none + guidance (class - none), where 1 is no guidance.  clip=False leaves the predicted x0 as it is.  callback(done, total) is called
         after every step, whose number counts all batches; what it raises ends the run.  An image that the
         network loses to NaN is NaN, with a warning; the others are right all the same.
         """
@@ -185,6 +189,7 @@ class Model:
             eta=eta,
             order=order,
             clip=clip,
+            guidance=guidance,
         )
         images = np.empty((len(wanted), self.height, self.width, self.channels), np.float32)
         done, total = 0, len(run.schedule.t) * -(-len(wanted) // run.batch)

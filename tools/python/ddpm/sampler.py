@@ -156,6 +156,22 @@ def take_step(step: Any, handle: c_void_p) -> None:
         warnings.warn(str(error), RuntimeWarning, stacklevel=4)
 
 
+class Guidance:
+    """Makes options call the network for the class and for no class, and mix both (ddpm.h, ddpm_guidance_eps);
+    a scale of 1 leaves them as they are."""
+
+    def __init__(self, model: Model, options: library.SamplerOptions, scale: Any, batch: int) -> None:
+        self.handle = c_void_p()
+        asked = numbers.real("guidance", scale, 0, 1000)
+        if asked != 1:
+            own = library.GuidanceOptions(options.eps, options.eps_user, asked, batch)
+            call(lib.ddpm_guidance_create, byref(self.handle), byref(model._about), byref(own))
+            options.eps, options.eps_user = cast(lib.ddpm_guidance_eps, c_void_p), self.handle
+
+    def __del__(self) -> None:
+        lib.ddpm_guidance_free(self.handle)
+
+
 class Sampler:
     """Leads up to `batch` images down a chain, one step a call.
 
@@ -182,6 +198,7 @@ class Sampler:
         eta: Optional[float] = None,
         order: int = 0,
         clip: Optional[bool] = None,
+        guidance: float = 1,
     ) -> None:
         self._sampler = c_void_p()
         self._model = model
@@ -190,6 +207,7 @@ class Sampler:
         self._size = model.height * model.width * model.channels
         self.batch = model.batch if batch is None else numbers.whole("batch", batch, 1, 4096)
         options = options_of(model, seed, sampler, variance, eta, order, clip)
+        self._guidance = Guidance(model, options, guidance, self.batch)
         chain = Chain(model, steps, spacing, options.sampler.decode())
         self.schedule = chain.schedule
         call(
