@@ -92,7 +92,7 @@ def ratio(folder, images):
     left = [[without(path, block, data) for path in (few, many)] for block in range(BLOCKS)]
     print("\n| ratio of | without its bias | with it |\n|---|---|---|\n| %s, K = %s to K = T |" % (RATIO[0][1], RATIO[0][0]), end="")
     whole = [distance(folder, images, row) for row in RATIO]
-    for key in ("distance", "plain"):
+    for key in ("frechet", "frechet_plain"):
         error = mean_and_error([a[key] / b[key] for a, b in left])[1] * (BLOCKS - 1)
         print(" %.2f ± %.2f |" % (whole[0][key] / whole[1][key], error), end="")
     print(flush=True)
@@ -102,7 +102,7 @@ def over_seeds(folder, images, seeds):
     print("\n| K | sampler | spacing | distance | with its bias |\n|---|---|---|---|---|")
     for row in AGAIN:
         sets = [distance(folder, images, row, str(seed)) for seed in range(seeds)]
-        distances, plain = (mean_and_error([d[key] for d in sets]) for key in ("distance", "plain"))
+        distances, plain = (mean_and_error([d[key] for d in sets]) for key in ("frechet", "frechet_plain"))
         print("| %s | %s | %s | %.2f ± %.2f | %.2f ± %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], *distances, *plain), flush=True)
 
 
@@ -112,7 +112,7 @@ def main():
     print("| K | sampler | spacing | distance | with its bias |\n|---|---|---|---|---|")
     for row in SETS:
         d = distance(folder, images, row)
-        print("| %s | %s | %s | %.2f (%.2f to %.2f) | %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], d["distance"], *d["interval"], d["plain"]), flush=True)
+        print("| %s | %s | %s | %.2f (%.2f to %.2f) | %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], d["frechet"], *d["frechet_interval"], d["frechet_plain"]), flush=True)
     over_seeds(folder, images, int(seeds))
     ratio(folder, images)
     found = {chain: bits(folder, images, chain) for chain in BITS}

@@ -1,7 +1,7 @@
 /* ddpm bench: measures the time that a number of steps takes and the quality that it gives.  Every sampler
    with every number of steps makes images from the same noise and is timed (trial.c).  Then the sets of
-   images are compared (trial_quality.c) and ranked (bench_rank.c): by the Pareto front of seconds and Frechet
-   distance, its knee, and with --suggest the best within a time.  Nothing is ranked if the machine is too
+   images are compared (trial_quality.c) and ranked (bench_rank.c): by the Pareto front of seconds and sliced
+   Wasserstein distance, its knee, and with --suggest the best within a time.  Nothing is ranked if the machine is too
    noisy to compare times. */
 #include <math.h>
 #include <stdio.h>
@@ -26,9 +26,9 @@ struct settings {
     bool force;
 };
 static const struct settings defaults = {
-    .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto", .sampler = "ddpm,ddim-diffusers"
+    .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto"
 };
-static const char default_steps[] = "10,25,50,100,250,1000";
+static const char default_steps[] = "4,6,8,10,20,50,250,1000", default_samplers[] = "ddpm,dpmpp";
 
 enum {
     DEFAULT_TIME = 90, /* seconds for sampling; the whole command then takes less than two minutes */
@@ -94,25 +94,72 @@ static int add_trial(struct trials *t, const char *sampler, int K, ddpm_error *e
     return DDPM_OK;
 }
 
-/* Lists all pairs of sampler and steps.  A default number of steps is left out if the model has fewer
+/* Returns whether the comma-separated list asks for K steps; NULL asks for every number. */
+static bool asks_for(const char *list, int K, int T)
+{
+    char word[64];
+
+    if (!list)
+        return true;
+    while (next_word(word, &list))
+        if ((strcmp(word, "all") ? atoi(word) : T) == K)
+            return true;
+    return false;
+}
+
+/* Adds the solvers that were tuned for the model, at their own numbers of steps, of which --steps may choose
+   some. */
+static int add_tuned(struct trials *t, const struct settings *s, const char *sampler, ddpm_error *err)
+{
+    int code = DDPM_OK;
+
+    for (int i = 0; i < t->about->tuned_count && !code; i++)
+        if (asks_for(s->steps, t->about->tuned[i].K, t->about->steps))
+            code = add_trial(t, sampler, t->about->tuned[i].K, err);
+    return code;
+}
+
+/* Lists the pairs of one sampler and all steps.  A default number of steps is left out if the model has fewer
    steps. */
+static int list_steps(struct trials *t, const struct settings *s, const char *sampler, ddpm_error *err)
+{
+    char word[64];
+    const char *steps = s->steps ? s->steps : default_steps;
+    int T = t->about->steps, K = 0, code = DDPM_OK;
+
+    while (!code && next_word(word, &steps)) {
+        if (!s->steps && atoi(word) > T)
+            continue;
+        code = parse_steps(&K, word, T, err);
+        if (!code)
+            code = add_trial(t, sampler, K, err);
+    }
+    return code;
+}
+
+/* Lists all pairs of sampler and steps.  Without --sampler the model's tuned solvers are among them. */
 static int list_trials(struct trials *t, const struct settings *s, ddpm_error *err)
 {
     char word[64];
-    const char *sampler = NULL, *samplers = s->sampler;
-    int T = t->about->steps, K = 0, code = DDPM_OK;
+    const char *sampler = NULL, *samplers = s->sampler ? s->sampler : default_samplers;
+    int code = DDPM_OK;
 
     while (!code && next_word(word, &samplers)) {
-        const char *steps = s->steps ? s->steps : default_steps;
         code = parse_sampler(&sampler, word, err);
-        while (!code && next_word(word, &steps))
-            if (s->steps || atoi(word) <= T) {
-                code = parse_steps(&K, word, T, err);
-                if (!code)
-                    code = add_trial(t, sampler, K, err);
-            }
+        if (code)
+            break;
+        bool own = ddpm_sampler_traits_of(sampler)->own_steps && !s->steps;
+        code = own ? add_tuned(t, s, sampler, err) : list_steps(t, s, sampler, err);
     }
-    if (!code && !t->count)
+    if (!code && !s->sampler) {
+        code = parse_sampler(&sampler, "tuned", err);
+        if (!code)
+            code = add_tuned(t, s, sampler, err);
+    }
+    if (!code && !t->count && s->sampler && !s->steps)
+        code = dd_error(err, DDPM_EUSAGE,
+                        "--sampler %.60s: the model has no tuned solver; ddpm tune makes one", s->sampler);
+    else if (!code && !t->count)
         code = dd_error(err, DDPM_EUSAGE, "--steps, --sampler: expected at least one of each");
     return code;
 }
@@ -323,9 +370,10 @@ static int conclude(struct job *j, int *status, ddpm_error *err)
 {
     struct bench_result r = { .settings = NULL };
 
-    bench_rank(&j->rank, &j->trials, j->s->spread);
-    int code =
-        bench_result_create(&r, &j->trials, *j->rank.refusal ? j->rank.refusal : NULL, j->rank.best, err);
+    int code = bench_rank(&j->rank, &j->trials, j->s->spread, err);
+    if (!code)
+        code =
+            bench_result_create(&r, &j->trials, *j->rank.refusal ? j->rank.refusal : NULL, j->rank.best, err);
     if (!code && j->s->npy)
         code = write_arrays(j, err);
     if (!code && j->s->report)
@@ -377,10 +425,10 @@ static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
       0 },
     { "steps", 0, OPTION_TEXT, "LIST",
-      "numbers of steps (default: 10,25,50,100,250,1000, of which what --time allows)", NULL, FIELD(steps), 0,
-      0 },
-    { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0,
-      0 },
+      "numbers of steps (default: 4,6,8,10,20,50,250,1000, of which what --time allows)", NULL, FIELD(steps),
+      0, 0 },
+    { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,dpmpp, and tuned where the model has it)",
+      NULL, FIELD(sampler), 0, 0 },
     { "spacing", 0, OPTION_CHOICE, "NAME",
       "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)",
@@ -424,8 +472,8 @@ const struct command command_bench = {
     .most = 1,
     .run = run,
     .does = "Measures what a number of steps costs and buys: seconds per image, each run end to end, and\n"
-            "the Frechet distance of the images from DATA (with bits per dimension), or without DATA from\n"
-            "other images of the most steps.  DATA as for ddpm eval.",
+            "the sliced Wasserstein distance of the images from DATA (with bits per dimension), or without\n"
+            "DATA from other images of the most steps.  DATA as for ddpm eval.",
     .examples =
         "  ddpm bench\n  ddpm bench --report report\n  ddpm bench --suggest 200ms\n"
         "  ddpm bench -m model.ddpm --steps 10,50,all --sampler ddpm,dpmpp -n 256 cifar-10-batches-bin\n",

@@ -41,13 +41,25 @@ test_bench_data() {
 	expect 66 ddpm bench nowhere --steps 3; says 'nowhere'
 }
 
-# The suggestion follows from the rows whose interval reaches the least distance: the most steps, then the
+# The suggestion follows from the rows that are not surely farther than the nearest: the most steps, then the
 # least distance, then the least time.
+# The model's tuned solvers are rows of the default table, at their own steps, of which --steps may choose some.
+test_bench_tuned() {
+	small_model # of tune.sh
+	expect 0 tune --steps 2,3 -o tuned.ddpm -q
+	expect 0 ddpm bench -m tuned.ddpm --steps 1,3 -n 2 --json --spread 1e6
+	sed -n 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\),.*/\1 \2/p' out | tr '\n' ' ' >rows
+	[ "$(cat rows)" = 'ddpm 1 ddpm 3 dpmpp 1 dpmpp 3 tuned 3 ' ] || fail "$(cat rows)"
+	expect 0 ddpm bench -m tuned.ddpm --sampler tuned -n 2 --json --spread 1e6
+	[ "$(grep -c '"sampler":"tuned"' out)" -eq 2 ] || fail "$(cat out)"
+	expect 64 ddpm bench --sampler tuned --steps 7; says 'has no tuned solver of 7 steps'
+}
+
 test_bench_suggest() {
 	expect 0 ddpm bench --steps 2,4,8,16 -n 4 --suggest 10m --json --spread 1e6
 	tail -1 out | sed 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\).*/\1 \2/' >found
-	sed -n 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\),"seconds":\([^,]*\),.*"distance":\([^,]*\),.*"low":\([^,]*\),.*/\1 \2 \3 \4 \5/p' out |
-		sort -g -k4,4 | awk 'NR == 1 { least = $4 } $5 <= least' | sort -k2,2gr -k4,4g -k3,3g | head -1 | cut -d' ' -f1,2 >expected
+	sed -n 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\),"seconds":\([^,]*\),.*"farther":\([^,]*\),"farther_low":\([^,]*\),.*/\1 \2 \3 \4 \5/p' out |
+		sed 's/null/0/g' | awk '$5 <= 0' | sort -k2,2gr -k4,4g -k3,3g | head -1 | cut -d' ' -f1,2 >expected
 	same found expected 'the suggestion'
 	expect 0 ddpm bench --steps 2,4 --sampler ddpm -n 4 --suggest 60s --spread 1e6; prints 'within 60 s per image: --sampler ddpm --steps'
 	expect 1 ddpm bench --steps 2 --sampler ddpm -n 4 --suggest 0.001ms --spread 1e6; says 'nothing takes at most'
@@ -115,8 +127,8 @@ test_bench_on_a_busy_machine() {
 		fail "images when idle, when busy, and seconds: $(cat found)"
 }
 
-# Rows whose intervals overlap are not ranked, whatever the seed, and a number of images is named.  Rows that
-# lie apart are ranked.
+# Rows that may be equally near are not ranked, whatever the seed, and a number of images is named.  Rows that
+# are surely apart are ranked.
 test_bench_overlaps() {
 	command -v python3 >/dev/null || skip 'python3 is needed'
 	cat >check.py <<-'END'
@@ -124,8 +136,12 @@ test_bench_overlaps() {
 	lines = [json.loads(line) for line in open("out")]
 	rows, machine = [l for l in lines if "sampler" in l], next(l["machine"] for l in lines if "machine" in l)
 	front = sorted((r for r in rows if r["front"]), key=lambda r: r["seconds"])
-	faster = lambda b: (r for r in rows if r is not b and r["seconds"] <= b["seconds"])
-	assert all(b["high"] < r["low"] for b in front for r in faster(b)), rows
+	nearest = next(r for r in rows if r["farther"] is None)
+	assert all(r is nearest or 0 <= r["farther"] <= r["farther_high"] and r["farther_low"] <= r["farther"] for r in rows), rows
+	faster = [r for r in rows if r is not nearest and r["seconds"] <= nearest["seconds"]]
+	assert not front or nearest["front"] == all(r["farther_low"] > 0 for r in faster), rows
+	away = lambda r: r["farther"] or 0
+	assert all(away(b) < away(a) and b["seconds"] > a["seconds"] for a, b in zip(front, front[1:])), rows
 	assert len(front) != 1 and (len(front) > 2 or not any(r["knee"] for r in rows)), rows
 	assert bool(front) == (machine["refusal"] == "") and (not front or machine["images_needed"] is None), machine
 	assert front or machine["images_needed"] is None or machine["images_needed"] > rows[0]["images"], machine
@@ -134,7 +150,7 @@ test_bench_overlaps() {
 	for seed in 0 1; do
 		expect 0 ddpm bench --steps 2,4 --sampler ddpm -n 4 --json --spread 1e6 --seed $seed
 		python3 check.py none || fail "seed $seed"
-		says 'nothing is ranked: the intervals of the distances overlap, with 4 images a set'
+		says 'nothing is ranked: no row is surely nearer than a faster one, with 4 images a set'
 		grep -Eq '; (about [1-9][0-9]?0*,? .* faster, and take about [0-9 a-z]*|the fastest row.*)$' err ||
 			fail "numbers that nobody estimates so exactly: $(cat err)"
 	done
@@ -194,7 +210,7 @@ test_bench_report() {
 	short = lambda v: text(v, "%.0f" if isinstance(v, (int, float)) and abs(v) >= 100 else "%.3g")
 	def equal(cell, v):
 	    assert cell == short(v), (cell, v)
-	names = "sampler steps seconds spread images_per_second network memory bits distance low high images rmse psnr ssim discarded lost".split()
+	names = "sampler steps seconds spread images_per_second network memory bits distance low high farther farther_low farther_high images rmse psnr ssim discarded lost".split()
 	assert len(p.tables["rows"]) == 1 + len(rows) == 7
 	some = lambda n: any(row[n] if n in ("discarded", "lost") else row[n] is not None for row in rows)
 	shown = [n for n in names if some(n)]

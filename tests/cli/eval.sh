@@ -167,8 +167,8 @@ test_eval_folders() {
 test_distance() {
 	ddpm sample -q -n 12 --steps 3 --outdir d || fail 'sample'
 	ddpm sample -q -n 6 --steps 3 --seed 1 --outdir e || fail 'sample'
-	expect 0 ddpm distance d d; prints 'Frechet distance 0, 95 % interval 0 to '
-	prints '; 12 and 12 images'; prints 'at t = 100'
+	expect 0 ddpm distance d d; prints 'sliced Wasserstein distance 0, 95 % interval 0 to '
+	prints 'Frechet distance 0, 95 % interval 0 to '; prints '12 and 12 images, '; prints 'at t = 100'
 	expect 0 ddpm distance d e --json --threads 1 --batch 5; mv out one; grep -q '"images":\[12,6\]' one || fail 'counts'
 	expect 0 ddpm distance d e --json --threads 3; same out one 'threads and batch'
 	expect 0 ddpm distance d e -n 4 --json; prints '"images":[4,4]'
@@ -184,28 +184,72 @@ test_distance() {
 	expect 0 ddpm distance d e --skip-bad --json; says 'e/bad.png'; prints '"images":[12,6],"skipped":[0,1]'
 }
 
-# The activations of the embedded model do not tell training data from other data of the same kind, and they
-# see more noise as a larger distance.
+# Of two sets one is nearer to the data; a set is not nearer than itself.  The order of A and B only turns the
+# answer round, and more than one line is never printed with --json.
+test_distance_against() {
+	ddpm sample -q -n 24 --steps 2 --outdir far || fail 'sample'
+	ddpm sample -q -n 24 --steps 12 --outdir near || fail 'sample'
+	ddpm sample -q --index 24-63 --steps 12 --outdir data || fail 'sample'
+	expect 0 ddpm distance far near --against data; prints 'B is nearer by '; prints '24 pairs of images, 40 of the data, '
+	prints 'A: sliced Wasserstein distance '; prints '% of 200 draws'
+	expect 0 ddpm distance near far --against data; prints 'A is nearer by '
+	expect 0 ddpm distance near near --against data; prints 'not told apart: A is farther by 0, 95 % interval 0 to 0, nearer in 0 % of 200 draws'
+	expect 0 ddpm distance far near --against data --json --threads 1 --batch 5; mv out one
+	grep -q '"share":0,"nearer":"B","images":\[24,24,40\],"skipped":\[0,0,0\]' one || fail "$(cat one)"
+	expect 0 ddpm distance far near --against data --json --threads 3; same out one 'threads and batch'
+	[ "$(wc -l <one)" -eq 1 ] || fail 'one line'
+	# Its distances are those of two sets.
+	expect 0 ddpm distance near data --json
+	[ "$(sed 's/{"distance":\([^,]*\),.*/\1/' out)" = "$(sed 's/{"distance":\[[^,]*,\([^]]*\)\].*/\1/' one)" ] || fail "$(cat out one)"
+	rm far/image-000005.png
+	expect 0 ddpm distance far near --against data; prints '23 and 24 images, not in pairs, 40 of the data, '
+	expect 66 ddpm distance far near --against nowhere; says 'nowhere'
+	mkdir single && cp near/image-000001.png single
+	expect 64 ddpm distance far near --against single; says 'single: a distance needs at least 2 images'
+}
+
+# The activations of the embedded model do not tell training data from other data of the same kind.  They see more
+# noise, more blur and fewer classes as a larger distance.
 test_distance_of_noise() {
 	mnist=/usr/share/datasets/fashion-mnist
 	[ -f $mnist/t10k-images-idx3-ubyte.gz ] && command -v python3 >/dev/null || skip 'dataset-fashion-mnist and python3 are needed'
-	cat >noisy.py <<-'END'
+	cat >changed.py <<-'END'
 	import gzip, random
-	images = gzip.open("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz").read(16 + 128 * 784)[16:]
+	folder, n, size = "/usr/share/datasets/fashion-mnist/t10k-", 128, 784
+	pixels = gzip.open(folder + "images-idx3-ubyte.gz").read(16 + 8 * n * size)[16:]
+	labels = gzip.open(folder + "labels-idx1-ubyte.gz").read(8 + 8 * n)[8:]
 	head = "{'descr': '|u1', 'fortran_order': False, 'shape': (128, 28, 28, 1), }".ljust(117) + "\n"
+	def save(name, values):
+	    with open(name + ".npy", "wb") as file:
+	        file.write(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head.encode())
+	        file.write(bytes(min(255, max(0, round(v))) for v in values))
+	images = pixels[:n * size]
 	draw = random.Random(1)
 	noise = [draw.gauss(0, 1) for _ in images]
-	for size in 0, 8, 16, 32, 64:
-	    with open(f"{size}.npy", "wb") as file:
-	        file.write(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head.encode())
-	        file.write(bytes(min(255, max(0, round(v + size * z))) for v, z in zip(images, noise)))
+	for level in 0, 8, 16, 32, 64:
+	    save(f"noise-{level}", (v + level * z for v, z in zip(images, noise)))
+	# A mean with the pixel to the right, then with the pixel below, as often as the level says.
+	blurred = list(images)
+	for level in range(1, 7):
+	    for step in 1, 28:
+	        blurred = [(a + b) / 2 for a, b in zip(blurred, blurred[step:] + blurred[:step])]
+	    if level in (2, 6):
+	        save(f"blur-{level}", blurred)
+	for classes in 7, 5:
+	    those = [i for i, label in enumerate(labels) if label < classes][:n]
+	    save(f"classes-{classes}", b"".join(pixels[i * size:(i + 1) * size] for i in those))
 	END
-	python3 noisy.py || fail 'noisy.py'
-	for size in 0 8 16 32 64; do
-		expect 0 ddpm distance $mnist/train-images-idx3-ubyte.gz $size.npy --fit pad -n 128 --json; cat out >>all
+	python3 changed.py || fail 'changed.py'
+	for set in noise-0 noise-8 noise-16 noise-32 noise-64 blur-2 blur-6 classes-7 classes-5; do
+		expect 0 ddpm distance $mnist/train-images-idx3-ubyte.gz $set.npy --fit pad -n 128 --json; cat out >>all
 	done
-	head -n 1 all | grep -q '"interval":\[0,' || fail "data against data: $(head -n 1 all)"
-	sed 's/{"distance":\([^,]*\),.*/\1/' all | awk 'NR > 1 && $1 <= before { exit 1 } { before = $1 }' || fail "noise: $(cat all)"
-	tail -n 1 all | grep -q '"interval":\[0,' && fail "much noise is not seen: $(tail -n 1 all)"
+	head -n 1 all | grep -q '"interval":\[0,.*"frechet_interval":\[0,' || fail "data against data: $(head -n 1 all)"
+	for key in distance frechet; do
+		sed "s/.*[{,]\"$key\":\([^,]*\),.*/\1/" all >values
+		awk 'NR > 1 && NR < 6 && $1 <= before { exit 1 } { before = $1 }' values || fail "$key, noise: $(cat values)"
+		awk '{ v[NR] = $1 } END { exit !(v[1] < v[6] && v[6] < v[7] && v[1] < v[8] && v[8] < v[9]) }' values ||
+			fail "$key, blur or classes: $(cat values)"
+	done
+	sed -n '5p;7p;9p' all | grep -q '"interval":\[0,' && fail "much noise, blur or half of the classes is not seen: $(cat all)"
 	true
 }

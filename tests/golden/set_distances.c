@@ -26,9 +26,9 @@ TEST(golden, frechet_distances)
                expected = reference_number(it, "distance");
         size_t n = (size_t)reference_number(it, "n"), m = (size_t)reference_number(it, "m"),
                d = (size_t)reference_number(it, "d");
-        CHECK(!frechet_plain(&found, &(struct frechet_sets){ a, b, n, m, d }, NULL));
+        CHECK(!frechet_plain(&found, &(struct point_sets){ a, b, n, m, d }, NULL));
         CHECK_NEAR(found, expected, 1e-11 * expected);
-        CHECK(!frechet_plain(&found, &(struct frechet_sets){ b, a, m, n, d }, NULL));
+        CHECK(!frechet_plain(&found, &(struct point_sets){ b, a, m, n, d }, NULL));
         CHECK_NEAR(found, expected, 1e-11 * expected);
         free(a), free(b);
     }
@@ -43,15 +43,15 @@ TEST(unit, frechet_closed_forms)
     double flat[3 * 8], found, s = sqrt(8.0);
     for (int e = 0; e < 24; e++)
         flat[e] = sin(e);
-    CHECK(!frechet_plain(&found, &(struct frechet_sets){ a, b, 3, 2, 1 }, NULL));
+    CHECK(!frechet_plain(&found, &(struct point_sets){ a, b, 3, 2, 1 }, NULL));
     CHECK_NEAR(found, 25 + (s - 1) * (s - 1), 1e-13);
-    CHECK(!frechet_plain(&found, &(struct frechet_sets){ flat, flat, 3, 3, 8 }, NULL));
+    CHECK(!frechet_plain(&found, &(struct point_sets){ flat, flat, 3, 3, 8 }, NULL));
     CHECK_NEAR(found, 0, 1e-6);
     ddpm_error err = { 0 };
-    struct frechet f;
-    CHECK(frechet_plain(&found, &(struct frechet_sets){ a, b, 3, 1, 1 }, &err) == DDPM_EUSAGE &&
+    struct set_distance f;
+    CHECK(frechet_plain(&found, &(struct point_sets){ a, b, 3, 1, 1 }, &err) == DDPM_EUSAGE &&
           strstr(err.text, "at least 2"));
-    CHECK(frechet_distance(&f, &(struct frechet_sets){ a, b, 1, 2, 1 }, 0, &err) == DDPM_EUSAGE);
+    CHECK(frechet_distance(&f, &(struct point_sets){ a, b, 1, 2, 1 }, 0, &err) == DDPM_EUSAGE);
 }
 
 /* For two samples of one distribution, in as many dimensions as the embedded model's, 0 lies in the
@@ -63,19 +63,19 @@ TEST(property, frechet_of_samples)
 
     static double a[N * D], b[N * D], noise[N * D], moved[N * D];
     static const double sizes[] = { 0, 0.5, 1, 1.5, 2 };
-    struct frechet f, again;
+    struct set_distance f, again;
     double before = -1;
     dd_rng_normal(&(struct dd_rng){ .seed = 1 }, a, N * D);
     dd_rng_normal(&(struct dd_rng){ .seed = 2 }, b, N * D);
     dd_rng_normal(&(struct dd_rng){ .seed = 3 }, noise, N * D);
-    REQUIRE(!frechet_distance(&f, &(struct frechet_sets){ a, a, N, N, D }, 7, NULL));
+    REQUIRE(!frechet_distance(&f, &(struct point_sets){ a, a, N, N, D }, 7, NULL));
     CHECK_NEAR(f.plain, 0, 1e-6);
     CHECK(f.distance == 0 && f.low == 0 && f.high == 0);
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         for (int e = 0; e < N * D; e++)
             moved[e] = b[e] + sizes[k] * noise[e];
-        REQUIRE(!frechet_distance(&f, &(struct frechet_sets){ a, moved, N, N, D }, 7, NULL) &&
-                !frechet_distance(&again, &(struct frechet_sets){ a, moved, N, N, D }, 7, NULL));
+        REQUIRE(!frechet_distance(&f, &(struct point_sets){ a, moved, N, N, D }, 7, NULL) &&
+                !frechet_distance(&again, &(struct point_sets){ a, moved, N, N, D }, 7, NULL));
         CHECK(f.plain == again.plain && f.low == again.low && f.high == again.high);
         CHECK(f.low <= f.distance && f.distance <= f.high && f.distance < f.plain);
         CHECK(k ? f.distance > before : f.low == 0);
@@ -93,14 +93,14 @@ TEST(property, frechet_interval_of_few_points)
     enum { N = 5, TIMES = 400 };
 
     double a[N], b[N];
-    struct frechet f;
+    struct set_distance f;
     int held = 0;
     for (int k = 0; k < TIMES; k++) {
         dd_rng_normal(&(struct dd_rng){ .seed = 100 + (uint64_t)k }, a, N);
         dd_rng_normal(&(struct dd_rng){ .seed = 9000 + (uint64_t)k }, b, N);
         for (int e = 0; e < N; e++)
             b[e] += 2;
-        REQUIRE(!frechet_distance(&f, &(struct frechet_sets){ a, b, N, N, 1 }, (uint64_t)k, NULL));
+        REQUIRE(!frechet_distance(&f, &(struct point_sets){ a, b, N, N, 1 }, (uint64_t)k, NULL));
         held += f.low <= 4 && 4 <= f.high;
     }
     CHECK(held >= 0.85 * TIMES);

@@ -69,6 +69,19 @@ TEST(unit, medians)
     CHECK(quality_spread(v, 5) == 1 && quality_spread(even, 4) == 7.0 / 3 && isnan(quality_spread(one, 2)));
 }
 
+enum { POINTS_MAX = 6 };
+
+/* Fills over [n, n] for distances that are independent: the interval of distance i reaches below[i] below it
+   and above[i] above it, and that of a difference as far as both. */
+static struct quality_points points(double *over, const double *seconds, const double *distance,
+                                    const double *below, const double *above, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++)
+            over[i * n + k] = above[i] + below[k];
+    return (struct quality_points){ seconds, distance, over, n };
+}
+
 /* For times 1, 10, 100, 1000 and distances 8, 1, 1, 0 the third is no better than the second, which
    bends the most. An unknown distance is never chosen. */
 TEST(unit, front_and_knee)
@@ -76,7 +89,8 @@ TEST(unit, front_and_knee)
     const double seconds[] = { 100, 1, 10, 1000, 5, 2 }, distance[] = { 1, 8, 1, 0, NAN, 9 };
     const bool expected[] = { false, true, true, true, false, false };
     const double none[6] = { 0 };
-    const struct quality_points p = { seconds, distance, none, none, 6 };
+    double over[POINTS_MAX * POINTS_MAX];
+    const struct quality_points p = points(over, seconds, distance, none, none, 6);
     bool front[6];
     CHECK(quality_front(front, &p) == 3);
     for (int i = 0; i < 6; i++)
@@ -92,27 +106,41 @@ TEST(unit, front_of_intervals)
 {
     const double seconds[] = { 1, 10, 100 }, distance[] = { 8, 4, 0 };
     const double wide[] = { 16, 16, 16 }, half[] = { 2.5, 1, 1 }, sharp[] = { 1, 1, 1 };
-    const struct quality_points p = { seconds, distance, wide, wide, 3 };
-    const struct quality_points one = { seconds, distance, wide, wide, 1 };
+    const double farther[] = { 4, 1, 1 }, above[] = { 1, 4, 1 };
+    double over[POINTS_MAX * POINTS_MAX];
     bool front[3];
     int first;
+
+    struct quality_points p = points(over, seconds, distance, wide, wide, 3);
     CHECK(quality_front(front, &p) == 0 && !front[0] && !front[1] && !front[2]);
     CHECK(quality_needed(&p, 4, &first) == 256 && first == 1);
-    CHECK(quality_front(front, &one) == 0 && isinf(quality_needed(&one, 4, &first)));
 
-    const struct quality_points q = { seconds, distance, half, half, 3 };
-    const struct quality_points s = { seconds, distance, sharp, sharp, 3 };
-    CHECK(quality_front(front, &q) == 3);
+    p = points(over, seconds, distance, wide, wide, 1);
+    CHECK(quality_front(front, &p) == 0 && isinf(quality_needed(&p, 4, &first)));
 
-    const double farther[] = { 4, 1, 1 };
-    const struct quality_points r = { seconds, distance, farther, sharp, 3 };
-    CHECK(quality_front(front, &r) == 2 && front[0] && !front[1] && front[2]);
+    p = points(over, seconds, distance, half, half, 3);
+    CHECK(quality_front(front, &p) == 3);
 
-    const double above[] = { 1, 4, 1 };
-    const struct quality_points t = { seconds, distance, sharp, above, 3 };
-    CHECK(quality_front(front, &t) == 2 && front[0] && !front[1] && front[2]);
+    p = points(over, seconds, distance, farther, sharp, 3);
+    CHECK(quality_front(front, &p) == 2 && front[0] && !front[1] && front[2]);
 
-    CHECK(quality_front(front, &s) == 3);
+    p = points(over, seconds, distance, sharp, above, 3);
+    CHECK(quality_front(front, &p) == 2 && front[0] && !front[1] && front[2]);
+
+    p = points(over, seconds, distance, sharp, sharp, 3);
+    CHECK(quality_front(front, &p) == 3);
+}
+
+/* Wide intervals of single distances do not matter where the interval of the difference is narrow. */
+TEST(unit, front_of_pairs)
+{
+    const double seconds[] = { 1, 10, 100 }, distance[] = { 8, 4, 3.5 };
+    const double over[] = { 0, 9, 9, 1, 0, 9, 1, 1, 0 };
+    const struct quality_points p = { seconds, distance, over, 3 };
+    bool front[3];
+
+    CHECK(quality_front(front, &p) == 2 && front[0] && front[1] && !front[2]);
+    CHECK(quality_nearest(&p, 1000) == 2 && quality_nearest(&p, 10) == 1 && quality_nearest(&p, 0.5) == -1);
 }
 
 /* Three speeds of two samplers. With sharp intervals the choice is the least distance that the time
@@ -124,14 +152,21 @@ TEST(unit, best_within_a_time)
     const double seconds[] = { 1, 5, 25, 1.1, 5.5, 27 }, distance[] = { 8, 3, 1, 6, 2.5, 4 };
     const double sharp[] = { 7.9, 2.9, 0.9, 5.9, 2.4, 3.9 }, wide[] = { 6, 2, 0.5, 0, 2, 3 },
                  unknown[] = { 8, 3, NAN, 6, 2.5, 4 };
-    CHECK(quality_best(K, seconds, distance, sharp, 6, 0.5) == -1 &&
-          quality_best(K, seconds, distance, sharp, 6, 1) == 0);
-    CHECK(quality_best(K, seconds, distance, sharp, 6, 2) == 3 &&
-          quality_best(K, seconds, distance, sharp, 6, 6) == 4);
-    CHECK(quality_best(K, seconds, distance, sharp, 6, 100) == 2);
-    CHECK(quality_best(K, seconds, distance, wide, 6, 2) == 3 &&
-          quality_best(K, seconds, distance, wide, 6, 5) == 1);
-    CHECK(quality_best(K, seconds, distance, wide, 6, 6) == 4 &&
-          quality_best(K, seconds, distance, wide, 6, 100) == 2);
-    CHECK(quality_best(K, seconds, unknown, wide, 6, 26) == 4);
+    const double none[POINTS_MAX] = { 0 };
+    double below[POINTS_MAX], over[POINTS_MAX * POINTS_MAX];
+
+    for (int i = 0; i < 6; i++)
+        below[i] = distance[i] - sharp[i];
+    struct quality_points p = points(over, seconds, distance, below, none, 6);
+    CHECK(quality_best(&p, K, 0.5) == -1 && quality_best(&p, K, 1) == 0);
+    CHECK(quality_best(&p, K, 2) == 3 && quality_best(&p, K, 6) == 4 && quality_best(&p, K, 100) == 2);
+
+    for (int i = 0; i < 6; i++)
+        below[i] = distance[i] - wide[i];
+    p = points(over, seconds, distance, below, none, 6);
+    CHECK(quality_best(&p, K, 2) == 3 && quality_best(&p, K, 5) == 1);
+    CHECK(quality_best(&p, K, 6) == 4 && quality_best(&p, K, 100) == 2);
+
+    p = points(over, seconds, unknown, below, none, 6);
+    CHECK(quality_best(&p, K, 26) == 4);
 }

@@ -7,20 +7,13 @@
    LAPACK (dsyevd) finds eigenvalues, BLAS multiplies.  Eigenvalues that rounding makes negative count as 0.
 
    For two samples from one distribution D is not 0 on average, but of the order of d^2 / n.  The bootstrap
-   estimates this bias.  It draws both sets anew from themselves, with repetition, FRECHET_ROUNDS times; round
-   r has the distance D*_r.  On average D*_r is as much above D as D is above the truth.  So with the
-   quantiles q_p of D* (Efron and Tibshirani 1993, chapter 10)
+   (bootstrap.c) estimates this bias: its rounds have distances D* that are on average as much above D as D is
+   above the truth (Efron and Tibshirani 1993, chapter 10).  So
 
      distance   2 D - mean D*
-     interval   2 D - q_0.975 to 2 D - q_0.025, with values below 0 replaced by 0
+     interval   as far below and above as bootstrap_interval says, with values below 0 replaced by 0
 
-   This interval is too narrow for two reasons.  Draws from n points have only (n - 1) / n of the variance of
-   the distribution, and the quantiles take the variance as if it were known (normal, not Student).  So both
-   ends are moved away from the distance by the factor t sqrt(n / (n - 1)) / 1.96, where n is the size of the
-   smaller set and t is Student's quantile (Hesterberg 2015, section 5.3).  For two samples from one
-   distribution the interval then holds 0 in about 95 % of cases.
-
-   The draws of set k in round r come from Philox with index k, t = r and the purpose "order of data". */
+   For two samples from one distribution the interval then holds 0 in about 95 % of cases. */
 #include "measure/frechet.h"
 #include <cblas.h>
 #include <lapacke.h>
@@ -29,8 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
-#include "base/rng.h"
-#include "measure/student.h"
+#include "measure/bootstrap.h"
 
 /* One set and its moments. */
 struct set {
@@ -51,7 +43,7 @@ struct space {
 };
 
 /* Allocates the arrays for both sets.  DDPM_EUSAGE: a set has fewer than two points. */
-static int open_space(struct space *s, const struct frechet_sets *of, ddpm_error *err)
+static int open_space(struct space *s, const struct point_sets *of, ddpm_error *err)
 {
     size_t d = of->d, square = d * d, most = of->n > of->m ? of->n : of->m;
 
@@ -199,28 +191,7 @@ static void take_all(struct space *s)
             s->set[k].times[i] = 1;
 }
 
-/* Draws from each set as many points as it has, with repetition. */
-static void draw(struct space *s, uint64_t seed, int round)
-{
-    for (int k = 0; k < 2; k++) {
-        struct set *set = &s->set[k];
-        struct dd_rng r = { seed, (uint32_t)k, (uint32_t)round, (uint32_t)DD_RNG_ORDER << 24 };
-
-        memset(set->times, 0, set->n * sizeof *set->times);
-        dd_rng_uniform(&r, s->value, set->n);
-        for (size_t i = 0; i < set->n; i++)
-            set->times[(size_t)(s->value[i] * (double)set->n)]++;
-    }
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-int frechet_plain(double *distance, const struct frechet_sets *sets, ddpm_error *err)
+int frechet_plain(double *distance, const struct point_sets *sets, ddpm_error *err)
 {
     struct space s;
     int code = open_space(&s, sets, err);
@@ -233,44 +204,35 @@ int frechet_plain(double *distance, const struct frechet_sets *sets, ddpm_error 
     return code;
 }
 
-/* Fills f from D = plain, the sorted distances D* and their mean; least: points in the smaller set. */
-static void conclude(struct frechet *f, double plain, const double *again, double mean, size_t least)
+/* Fills f from D = plain and the distances D* of the rounds; least: points in the smaller set. */
+static void conclude(struct set_distance *f, double plain, const double *again, size_t least)
 {
-    double corrected = 2 * plain - mean, share = (double)(least - 1) / (double)least;
-    double wider = student_quantile(least - 1) / normal_quantile() / sqrt(share);
+    double corrected = 2 * plain - bootstrap_mean(again);
 
+    bootstrap_interval(&f->below, &f->above, again, least);
     f->plain = plain;
-
-    /* A fortieth of the sorted distances, 2.5 %, lies outside at either end.  Mirroring them at D puts
-           the upper quantile at the lower end of the interval. */
-    f->below = wider * fmax(0, again[FRECHET_ROUNDS - 1 - FRECHET_ROUNDS / 40] - mean);
-    f->above = wider * fmax(0, mean - again[FRECHET_ROUNDS / 40]);
     f->distance = fmax(0, corrected);
     f->low = fmax(0, corrected - f->below);
     f->high = fmax(0, corrected + f->above);
 }
 
-int frechet_distance(struct frechet *f, const struct frechet_sets *sets, uint64_t seed, ddpm_error *err)
+int frechet_distance(struct set_distance *f, const struct point_sets *sets, uint64_t seed, ddpm_error *err)
 {
     struct space s;
-    double plain = NAN, again[FRECHET_ROUNDS], mean = 0;
+    double plain = NAN, again[BOOTSTRAP_ROUNDS];
     int code = open_space(&s, sets, err);
     if (code)
         return code;
 
     take_all(&s);
     code = measure(&plain, &s, err);
-    for (int r = 0; r < FRECHET_ROUNDS && !code; r++) {
-        draw(&s, seed, r);
+    for (int r = 0; r < BOOTSTRAP_ROUNDS && !code; r++) {
+        for (int k = 0; k < 2; k++)
+            bootstrap_draw(s.set[k].times, s.value, s.set[k].n, seed, k, r);
         code = measure(&again[r], &s, err);
-        mean += again[r] / FRECHET_ROUNDS;
     }
     close_space(&s);
-    if (code)
-        return code;
-
-    /* The quantiles are read from the sorted distances. */
-    qsort(again, FRECHET_ROUNDS, sizeof *again, compare);
-    conclude(f, plain, again, mean, sets->n < sets->m ? sets->n : sets->m);
-    return DDPM_OK;
+    if (!code)
+        conclude(f, plain, again, sets->n < sets->m ? sets->n : sets->m);
+    return code;
 }

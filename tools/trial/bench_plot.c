@@ -386,7 +386,7 @@ int bench_plot_quality(FILE *to, const struct bench_result *r, ddpm_error *err)
         return dd_error(err, DDPM_EIO, "no temporary file for gnuplot: %s", strerror(errno));
 
     entries += (front > 1) + has_knee(r->rows);
-    begin(script, "quality", "seconds per image", "Frechet distance", entries);
+    begin(script, "quality", "seconds per image", "sliced Wasserstein distance", entries);
     axis_write(script, 'x', &x);
     axis_write(script, 'y', &y);
     write_labels(script, r->rows, entries, &x, &y);

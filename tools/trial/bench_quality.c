@@ -151,10 +151,10 @@ static bool known(const struct quality_points *p, int i)
     return !isnan(p->seconds[i]) && !isnan(p->distance[i]);
 }
 
-/* Returns whether the whole interval of point i lies below that of point k. */
+/* Returns whether point i is surely nearer than point k. */
 static bool nearer(const struct quality_points *p, int i, int k)
 {
-    return p->distance[i] + p->above[i] < p->distance[k] - p->below[k];
+    return p->distance[i] - p->distance[k] + p->over[i * p->n + k] < 0;
 }
 
 int quality_front(bool *front, const struct quality_points *p)
@@ -173,8 +173,8 @@ int quality_front(bool *front, const struct quality_points *p)
     return there < 2 ? 0 : there;
 }
 
-/* Returns how many images would put the interval of point i below those of all points that take no longer; 0:
-   no point is as fast as i. */
+/* Returns how many images would make point i surely nearer than all points that take no longer; 0: no point is
+   as fast as i. */
 static double needed_by(const struct quality_points *p, int images, int i)
 {
     double most = 0;
@@ -184,7 +184,7 @@ static double needed_by(const struct quality_points *p, int images, int i)
 
         /* An interval's width falls as 1 / sqrt(images), so the needed images grow as (width / gap)^2. */
         if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i])
-            most = fmax(most, gap > 0 ? images * pow((p->below[k] + p->above[i]) / gap, 2) : INFINITY);
+            most = fmax(most, gap > 0 ? images * pow(p->over[i * p->n + k] / gap, 2) : INFINITY);
     }
     return ceil(most);
 }
@@ -231,26 +231,34 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
     return knee;
 }
 
+int quality_nearest(const struct quality_points *p, double limit)
+{
+    int nearest = -1;
+
+    for (int i = 0; i < p->n; i++)
+        if (p->seconds[i] <= limit && !isnan(p->distance[i]) &&
+            (nearest < 0 || p->distance[i] < p->distance[nearest]))
+            nearest = i;
+    return nearest;
+}
+
 /* Returns whether point a is preferred to point b, see quality_best. */
-static bool better(const int *K, const double *seconds, const double *distance, int a, int b)
+static bool better(const struct quality_points *p, const int *K, int a, int b)
 {
     if (K[a] != K[b])
         return K[a] > K[b];
-    return distance[a] != distance[b] ? distance[a] < distance[b] : seconds[a] < seconds[b];
+    if (p->distance[a] != p->distance[b])
+        return p->distance[a] < p->distance[b];
+    return p->seconds[a] < p->seconds[b];
 }
 
-int quality_best(const int *K, const double *seconds, const double *distance, const double *low, int n,
-                 double limit)
+int quality_best(const struct quality_points *p, const int *K, double limit)
 {
-    double least = INFINITY;
-    int best = -1;
+    int nearest = quality_nearest(p, limit), best = nearest;
 
-    for (int i = 0; i < n; i++)
-        if (seconds[i] <= limit)
-            least = fmin(least, distance[i]);
-    for (int i = 0; i < n; i++)
-        if (seconds[i] <= limit && !isnan(distance[i]) && low[i] <= least &&
-            (best < 0 || better(K, seconds, distance, i, best)))
+    for (int i = 0; i < p->n && nearest >= 0; i++)
+        if (p->seconds[i] <= limit && !isnan(p->distance[i]) && !nearer(p, nearest, i) &&
+            better(p, K, i, best))
             best = i;
     return best;
 }

@@ -27,16 +27,16 @@ double quality_median(const double *v, int n);
 /* Returns (largest - least) / median of v [n] without NAN values; NAN if fewer than two are left. */
 double quality_spread(const double *v, int n);
 
-/* Pairs of time and distance, each array [n].  The 95 % interval of a distance goes from distance - below to
-   distance + above.  NAN: not known. */
+/* Pairs of time and distance, each array [n]; NAN: not known.  The 95 % interval of distance[i] - distance[k]
+   reaches over[i n + k] above it, over [n, n]: both were measured on pairs of images. */
 struct quality_points {
-    const double *seconds, *distance, *below, *above;
+    const double *seconds, *distance, *over;
     int n;
 };
 
-/* Fills front [n]: a point is on the front if its whole interval lies below those of all points that take no
-   longer.  Returns how many points are on the front.  A single point is taken off it, as nothing is ranked
-   then. */
+/* Fills front [n]: a point is on the front if it is surely nearer than all points that take no longer: the
+   interval of the difference lies below 0.  Returns how many points are on the front.  A single point is taken
+   off it, as nothing is ranked then. */
 int quality_front(bool *front, const struct quality_points *p);
 /* Estimates how many images a set needs before another point than the fastest is on the front, and sets
    *first to that point.  The width of an interval is assumed to fall as 1 / sqrt(images).  Infinity and -1:
@@ -45,9 +45,10 @@ double quality_needed(const struct quality_points *p, int images, int *first);
 /* Returns the knee: the point on the front that is farthest below the line from its fastest to its slowest
    point, over log seconds; -1: the front has fewer than three points. */
 int quality_knee(const bool *front, const double *seconds, const double *distance, int n);
-/* Among points within `limit` seconds, returns the one with the most steps K whose interval, from low on,
-   reaches the smallest distance; ties: nearest, then fastest; -1: there is no such point.  So more steps are
-   preferred unless they are clearly worse. */
-int quality_best(const int *K, const double *seconds, const double *distance, const double *low, int n,
-                 double limit);
+/* Returns the nearest of the points that take at most `limit` seconds; -1: there is none. */
+int quality_nearest(const struct quality_points *p, double limit);
+/* Among points within `limit` seconds that are not surely farther than the nearest of them, returns the one
+   with the most steps K; ties: nearest, then fastest; -1: there is no such point.  So more steps are preferred
+   unless they are clearly worse. */
+int quality_best(const struct quality_points *p, const int *K, double limit);
 #endif

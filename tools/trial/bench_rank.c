@@ -1,8 +1,11 @@
-/* Ranks trials by the Pareto front of seconds and Frechet distance.  If the times are too noisy or the
-   intervals of the distances overlap, nothing is ranked, and the refusal says why. */
+/* Ranks trials by the Pareto front of seconds and sliced Wasserstein distance.  All trials begin with the
+   same noise, so they are compared pair by pair of images.  If the times are too noisy, or no trial is surely
+   nearer than a faster one, nothing is ranked, and the refusal says why. */
 #include "trial/bench_rank.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include "base/error.h"
 #include "cli/progress.h"
 #include "trial/bench_quality.h"
 
@@ -32,7 +35,7 @@ static double two_digits(double v)
     return unit * ceil(v / unit);
 }
 
-/* Fills the refusal if the intervals overlap; it says how many images in a set would rank a first row. */
+/* Fills the refusal if no trial is surely nearer than a faster one; it says how many images in a set would rank a first row. */
 static void tell_overlap(struct bench_rank *r, struct trials *t, const struct quality_points *p)
 {
     size_t size = sizeof r->refusal;
@@ -43,7 +46,8 @@ static void tell_overlap(struct bench_rank *r, struct trials *t, const struct qu
     progress_time(took, t->needed * t->work);
     if (t->count < 2 || isnan(p->distance[0]))
         return;
-    used = snprintf(r->refusal, size, "the intervals of the distances overlap, with %d images a set; ", t->n);
+    used =
+        snprintf(r->refusal, size, "no row is surely nearer than a faster one, with %d images a set; ", t->n);
     if (first < 0)
         snprintf(r->refusal + used, size - (size_t)used, "the fastest row has the least distance");
     else
@@ -53,29 +57,60 @@ static void tell_overlap(struct bench_rank *r, struct trials *t, const struct qu
                  t->trial[first].sampler, t->trial[first].K, took);
 }
 
-void bench_rank(struct bench_rank *r, struct trials *t, double spread)
+/* Fills over [n, n], see struct quality_points. */
+static void compare_trials(struct trials *t, double *over)
 {
-    double seconds[TRIALS_MAX], distance[TRIALS_MAX], low[TRIALS_MAX], below[TRIALS_MAX], above[TRIALS_MAX];
-    const struct quality_points points = { seconds, distance, below, above, t->count };
+    int n = t->count;
+
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++) {
+            struct sliced_order o;
+            over[i * n + k] = NAN;
+            if (!t->trial[i].compared || !t->trial[k].compared)
+                continue;
+            sliced_compare(&o, &t->trial[i].measured, &t->trial[k].measured);
+            over[i * n + k] = o.high - o.difference;
+        }
+}
+
+/* Fills `farther` of every trial but the nearest. */
+static void compare_with_nearest(struct trials *t, int nearest)
+{
+    for (int i = 0; i < t->count; i++) {
+        struct trial *one = &t->trial[i];
+        one->farther = (struct sliced_order){ NAN, NAN, NAN, NAN };
+        if (one->compared && nearest >= 0 && i != nearest)
+            sliced_compare(&one->farther, &one->measured, &t->trial[nearest].measured);
+    }
+}
+
+int bench_rank(struct bench_rank *r, struct trials *t, double spread, ddpm_error *err)
+{
+    double seconds[TRIALS_MAX], distance[TRIALS_MAX];
+    double *over = calloc((size_t)t->count * (size_t)t->count + 1, sizeof *over);
+    const struct quality_points points = { seconds, distance, over, t->count };
     int K[TRIALS_MAX];
     bool front[TRIALS_MAX];
 
     r->best = -1;
     *r->refusal = 0;
+    if (!over)
+        return dd_error_memory(err, "the order of the trials");
+
     judge(r, t, spread);
     for (int i = 0; i < t->count; i++) {
-        const struct trial *one = &t->trial[i];
-        seconds[i] = one->median;
-        K[i] = one->K;
-        distance[i] = one->compared ? one->distance.distance : NAN;
-        low[i] = one->distance.low;
-        below[i] = one->distance.below;
-        above[i] = one->distance.above;
+        seconds[i] = t->trial[i].median;
+        K[i] = t->trial[i].K;
+        distance[i] = t->trial[i].compared ? t->trial[i].measured.value : NAN;
     }
-    if (*r->refusal)
-        return;
+    compare_trials(t, over);
+    compare_with_nearest(t, quality_nearest(&points, INFINITY));
+    if (*r->refusal) {
+        free(over);
+        return DDPM_OK;
+    }
 
-    /* With comparable times but overlapping distances a suggestion is still possible. */
+    /* With comparable times but equal distances a suggestion is still possible. */
     if (!quality_front(front, &points))
         tell_overlap(r, t, &points);
 
@@ -85,5 +120,7 @@ void bench_rank(struct bench_rank *r, struct trials *t, double spread)
         t->trial[i].knee = i == knee;
     }
     if (t->limit > 0)
-        r->best = quality_best(K, seconds, distance, low, t->count, t->limit);
+        r->best = quality_best(&points, K, t->limit);
+    free(over);
+    return DDPM_OK;
 }

@@ -8,7 +8,7 @@ struct bench_rank {
     int best;          /* the suggested trial within t->limit (quality_best), or -1 */
 };
 
-/* Fills r, and front and knee of every trial.  spread: percent by which rounds of the same work may differ.
-   Sets t->needed if the intervals of the distances overlap. */
-void bench_rank(struct bench_rank *r, struct trials *t, double spread);
+/* Fills r, and farther, front and knee of every trial.  spread: percent by which rounds of the same work may
+   differ.  Sets t->needed if no trial is surely nearer than a faster one.  DDPM_ENOMEM is the only error. */
+int bench_rank(struct bench_rank *r, struct trials *t, double spread, ddpm_error *err);
 #endif

@@ -22,9 +22,12 @@ static const struct column columns[] = {
     { "network", "network, %", false },
     { "memory", "memory, MiB", false },
     { "bits", "bits/dim", false },
-    { "distance", "Frechet distance", false },
+    { "distance", "distance", false },
     { "low", "low", false },
     { "high", "high", false },
+    { "farther", "farther than the nearest", false },
+    { "farther_low", "low", false },
+    { "farther_high", "high", false },
     { "images", "images", false },
     { "rmse", "RMSE", false },
     { "psnr", "PSNR, dB", false },
@@ -279,15 +282,18 @@ static int put_sheets(FILE *f, const struct trials *t, ddpm_error *err)
 
 static void put_explanation(FILE *f, const struct bench_result *r)
 {
-    fputs("<p>Every row was run from noise to images; nothing is extrapolated. Seconds per image are the "
-          "median over rounds, the spread is slowest less "
-          "fastest as a share of it; network is the share of the time spent in the network; memory the peak "
-          "of the process. The Frechet distance "
-          "compares activations of the model's own middle block, not Inception's: it is no FID, and means "
-          "nothing across models. It is corrected for the "
-          "number of images; low and high are its 95 % interval. RMSE (of 255), PSNR and SSIM compare with "
-          "the same sampler's most steps.</p>\n<p>Compared with: ",
-          f);
+    fputs(
+        "<p>Every row was run from noise to images; nothing is extrapolated. Seconds per image are the "
+        "median over rounds, the spread is slowest less "
+        "fastest as a share of it; network is the share of the time spent in the network; memory the peak "
+        "of the process. The distance is the squared sliced Wasserstein distance of activations of the "
+        "model's "
+        "own middle block, not Inception's: it is no FID, and means nothing across models. It is corrected "
+        "for the number of images; low and high are its 95 % interval. How much farther a row is than the "
+        "nearest has an interval of its own, over pairs of images that begin with the same noise: by it rows "
+        "are ranked. RMSE (of 255), PSNR and SSIM compare with "
+        "the same sampler's most steps.</p>\n<p>Compared with: ",
+        f);
     put_text(f, text_of(r->settings, "reference"));
     fputs(".</p>\n", f);
     if (*text_of(r->machine, "refusal")) {

@@ -94,6 +94,9 @@ static cJSON *row_of(const struct trials *t, const struct trial *one)
     add(o, "plain", one->compared ? one->distance.plain : NAN);
     add(o, "low", one->compared ? one->distance.low : NAN);
     add(o, "high", one->compared ? one->distance.high : NAN);
+    add(o, "farther", one->farther.difference);
+    add(o, "farther_low", one->farther.low);
+    add(o, "farther_high", one->farther.high);
     cJSON_AddNumberToObject(o, "images", t->n);
     add(o, "rmse", one->rmse);
     add(o, "psnr", one->psnr);
@@ -214,11 +217,11 @@ static const struct cell {
     const char *name, *head, *format;
     int width;
 } cells[] = {
-    { "steps", "steps", "%.0f", 5 },     { "seconds", "s/image", "%.3g", 7 },
-    { "spread", "spread", "%.0f%%", 6 }, { "memory", "MiB", "%.0f", 4 },
-    { "bits", "bits/dim", "%.4g", 8 },   { "distance", "distance", "%.3g", 8 },
-    { "low", "low", "%.3g", 6 },         { "high", "high", "%.3g", 6 },
-    { "psnr", "PSNR", "%.3g", 4 },       { "ssim", "SSIM", "%.2f", 4 },
+    { "steps", "steps", "%.0f", 5 },      { "seconds", "s/image", "%.3g", 7 },
+    { "spread", "spread", "%.0f%%", 6 },  { "memory", "MiB", "%.0f", 4 },
+    { "bits", "bits/dim", "%.4g", 8 },    { "distance", "distance", "%.3g", 8 },
+    { "farther_low", "+low", "%.2g", 6 }, { "farther_high", "+high", "%.2g", 6 },
+    { "psnr", "PSNR", "%.3g", 4 },        { "ssim", "SSIM", "%.2f", 4 },
 };
 
 enum { CELLS = sizeof cells / sizeof *cells };
@@ -269,11 +272,13 @@ void bench_result_table(const struct bench_result *r)
     putchar('\n');
     cJSON_ArrayForEach(row, r->rows)
         print_row(r, row);
-    snprintf(text, sizeof text,
-             "distance: Frechet distance of %.0f images from %s, by %.0f activations of the model's middle "
-             "block at t = %g (no FID), 95 %% interval",
-             value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")),
-             value(s, "activations"), value(s, "activations_t"));
+    snprintf(
+        text, sizeof text,
+        "distance: squared sliced Wasserstein distance of %.0f images from %s, by %.0f activations of the "
+        "model's middle block at t = %g (no FID); +low to +high: how much farther than the nearest row, "
+        "95 %% interval over pairs of images",
+        value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")),
+        value(s, "activations"), value(s, "activations_t"));
     help_words(text);
     if (bench_result_has(r, "psnr") && !bench_result_has(r, "bits"))
         help_words("PSNR, SSIM: of samplers without noise, to their own most steps");

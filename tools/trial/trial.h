@@ -7,7 +7,7 @@
 #include "cli/progress.h"
 #include "image/dataset.h"
 #include "image/picture.h"
-#include "measure/frechet.h"
+#include "measure/sliced.h"
 
 /* At most so many trials, rounds, and images in a set. */
 enum { TRIALS_MAX = 64, ROUNDS_MAX = 20, TRIAL_IMAGES_MOST = 4096 };
@@ -26,14 +26,16 @@ struct trial {
     int discarded;              /* runs that were slowed down by heat */
 
     /* Quality. */
-    struct picture images;   /* all n images, one below the other, which is an array [n, h, w, c] */
-    int lost;                /* images that became NaN */
-    bool compared;           /* distance has been measured */
-    struct frechet distance; /* distance from the reference */
-    double bits;             /* bits per dimension; NAN: there are no data */
-    double rmse, psnr, ssim; /* compared with the same sampler's most steps; NAN: not compared */
+    struct picture images;        /* all n images, one below the other, which is an array [n, h, w, c] */
+    int lost;                     /* images that became NaN */
+    bool compared;                /* measured and distance are known */
+    struct sliced measured;       /* between its images and the reference; all trials have the same draws */
+    struct set_distance distance; /* distance from the reference */
+    double bits;                  /* bits per dimension; NAN: there are no data */
+    double rmse, psnr, ssim;      /* compared with the same sampler's most steps; NAN: not compared */
 
-    bool front, knee; /* the trial is on the Pareto front, is its knee (bench_quality.h) */
+    struct sliced_order farther; /* how much farther than the nearest trial; NAN: it is the nearest */
+    bool front, knee;            /* the trial is on the Pareto front, is its knee (bench_quality.h) */
 };
 
 /* The time that an operation of the network took in all. */

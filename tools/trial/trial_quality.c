@@ -1,4 +1,4 @@
-/* Measures the quality of trials: Frechet distance, PSNR, SSIM and bits per dimension.  Images are compared
+/* Measures the quality of trials: sliced Wasserstein distance, PSNR, SSIM and bits per dimension.  Images are compared
    as the bytes that --npy stores, so that a reader of those files finds the same numbers. */
 #include <math.h>
 #include <stdlib.h>
@@ -79,9 +79,11 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
         code = features_of(point, t, one, 0, net, err);
         if (code)
             break;
-        struct frechet_sets sets = { .a = point, .b = reference, .n = (size_t)t->n, .m = m, .d = features };
-        code = frechet_distance(&one->distance, &sets, t->seed, err);
-        one->compared = !code;
+        struct point_sets sets = { .a = point, .b = reference, .n = (size_t)t->n, .m = m, .d = features };
+        code = sliced_measure(&one->measured, &sets, t->seed, err);
+        one->compared = !code && !interrupted;
+        if (one->compared)
+            sliced_distance(&one->distance, &one->measured);
     }
     progress_clear(&p);
     free(reference);
