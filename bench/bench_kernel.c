@@ -181,11 +181,12 @@ static void run_gemm(struct work *w)
 {
     const float *a[DD_GEMM_MR_MAX];
     size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
+    const struct dd_gemm product = { a, w->b, 1, w->depth, w->m, nr, 0, w->post, dd_in(w->b, 0) };
 
     for (size_t tile = 0; tile < TILES; tile++) {
         for (size_t i = 0; i < mr; i++)
             a[i] = w->x + (tile * mr + i) * w->depth;
-        w->k->gemm(w->y + tile * mr * nr, nr, a, w->b, 1, w->depth, w->m, nr, 0, w->post, w->b, 0);
+        w->k->gemm(dd_out(w->y + tile * mr * nr, nr), &product);
     }
     w->flops = 2.0 * TILES * (double)(w->m * nr * w->depth);
     w->bytes = 4.0 * TILES * (double)(nr * w->depth);
@@ -296,7 +297,7 @@ static void run_outer(struct work *w)
 {
     size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
     for (size_t i = 0; i + mr <= nr; i += mr)
-        w->k->outer(w->y + i * nr, w->x + i, nr, w->b, nr, 128, mr, 1);
+        w->k->outer(w->y + i * nr, dd_in(w->x + i, nr), dd_in(w->b, nr), 128, mr, 1);
     w->flops = 2.0 * 128 * (double)(nr / mr * mr * nr);
     w->bytes = 8.0 * 128 * (double)nr;
 }

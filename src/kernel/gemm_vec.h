@@ -11,29 +11,29 @@ enum { GEMM_NR = 2 * VL };
 /* Computes a tile of m rows and nv vectors.  These are constants: each has its copy, so that few rows or
    columns cost little.  `tail` floats of the last vector are there.  Row pointers and the panel's two vectors
    have names of their own, because compilers would read them again and again. */
-INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                      size_t tail, int load, const struct dd_post_terms *post, const float *ahead,
-                      size_t step, const int m, const int nv)
+INLINE void gemm_tile(struct dd_out c, const struct dd_gemm g, size_t tail, const int m, const int nv)
 {
     vf sum[GEMM_MR][2];
     UNROLL
     for (int i = 0; i < m; i++) {
         UNROLL
         for (int v = 0; v < nv; v++)
-            sum[i][v] = load ? vf_take(c + i * cs + v * VL, v < nv - 1 ? VL : tail) : vf_set(0);
+            sum[i][v] = g.load ? vf_take(c.at + i * c.stride + v * VL, v < nv - 1 ? VL : tail) : vf_set(0);
     }
 
     /* Computes the sums in ascending order of tap and k. */
-    for (size_t tap = 0; tap < taps; tap++, a += GEMM_MR) {
+    const float *const *a = g.a;
+    const float *b = g.b, *ahead = g.ahead.at;
+    for (size_t tap = 0; tap < g.taps; tap++, a += GEMM_MR) {
         const float *row[GEMM_MR];
         UNROLL
         for (int i = 0; i < m; i++)
             row[i] = a[i];
 
-        const float *next = taps == 1 ? row[m - 1] + depth : row[m - 1];
-        for (size_t k = 0; k < depth; k++, b += GEMM_NR, ahead += step) {
+        const float *next = g.taps == 1 ? row[m - 1] + g.depth : row[m - 1];
+        for (size_t k = 0; k < g.depth; k++, b += GEMM_NR, ahead += g.ahead.stride) {
             vf_ahead(ahead);
-            vf_next(next + k * (taps == 1 ? m : 1));
+            vf_next(next + k * (g.taps == 1 ? m : 1));
 
             const vf left = vf_load(b), right = nv == 2 ? vf_load(b + VL) : left;
             UNROLL
@@ -47,54 +47,52 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
     }
 
     /* Then adds bias and residual, and scales. */
-    const float *bias = post ? post->bias : NULL, *residual = post ? post->residual.at : NULL;
-    const size_t rs = post ? post->residual.stride : 0;
-    const vf scale = vf_set(post ? post->scale : 1);
+    const struct dd_post_terms post = g.post ? *g.post : (struct dd_post_terms){ .scale = 1 };
+    const struct dd_in residual = post.residual;
+    const vf scale = vf_set(post.scale);
 
     UNROLL
     for (int v = 0; v < nv; v++) {
         const size_t lanes = v < nv - 1 ? VL : tail;
-        const vf add = bias ? vf_take(bias + v * VL, lanes) : vf_set(0);
+        const vf add = post.bias ? vf_take(post.bias + v * VL, lanes) : vf_set(0);
         UNROLL
         for (int i = 0; i < m; i++) {
-            if (bias)
+            if (post.bias)
                 sum[i][v] = vf_add(sum[i][v], add);
-            if (residual)
-                sum[i][v] = vf_add(sum[i][v], vf_take(residual + i * rs + v * VL, lanes));
-            vf_put(c + i * cs + v * VL, vf_mul(sum[i][v], scale), lanes);
+            if (residual.at)
+                sum[i][v] = vf_add(sum[i][v], vf_take(residual.at + i * residual.stride + v * VL, lanes));
+            vf_put(c.at + i * c.stride + v * VL, vf_mul(sum[i][v], scale), lanes);
         }
     }
 }
 
-typedef void gemm_rows(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                       size_t n, int load, const struct dd_post_terms *post, const float *ahead, size_t step);
+typedef void gemm_rows(struct dd_out c, const struct dd_gemm *g);
 
-#define GEMM_ROWS(m)                                                                                   \
-    static void gemm_rows_##m(float *c, size_t cs, const float *const *a, const float *b, size_t taps, \
-                              size_t depth, size_t n, int load, const struct dd_post_terms *post,      \
-                              const float *ahead, size_t step)                                         \
-    {                                                                                                  \
-        if (n == GEMM_NR)                                                                              \
-            gemm_tile(c, cs, a, b, taps, depth, VL, load, post, ahead, step, m, 2);                    \
-        else if (n > VL)                                                                               \
-            gemm_tile(c, cs, a, b, taps, depth, n - VL, load, post, ahead, step, m, 2);                \
-        else                                                                                           \
-            gemm_tile(c, cs, a, b, taps, depth, n, load, post, ahead, step, m, 1);                     \
+#define GEMM_ROWS(m)                                                    \
+    static void gemm_rows_##m(struct dd_out c, const struct dd_gemm *g) \
+    {                                                                   \
+        if (g->n == GEMM_NR)                                            \
+            gemm_tile(c, *g, VL, m, 2);                                 \
+        else if (g->n > VL)                                             \
+            gemm_tile(c, *g, g->n - VL, m, 2);                          \
+        else                                                            \
+            gemm_tile(c, *g, g->n, m, 1);                               \
     }
 EACH_GEMM_ROW(GEMM_ROWS)
 
-static void K(gemm)(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                    size_t m, size_t n, int load, const struct dd_post_terms *post, const float *ahead,
-                    size_t step)
+static void K(gemm)(struct dd_out c, const struct dd_gemm *g)
 {
     /* Nearly all tiles of Winograd's convolution, which are short where channels are few: they are spared a
        second call and what it has to look at. */
-    if (m == GEMM_MR && n == GEMM_NR && taps == 1 && !load && !post) {
-        gemm_tile(c, cs, a, b, 1, depth, VL, 0, NULL, ahead, step, GEMM_MR, 2);
+    if (g->m == GEMM_MR && g->n == GEMM_NR && g->taps == 1 && !g->load && !g->post) {
+        const struct dd_gemm whole = {
+            .a = g->a, .b = g->b, .taps = 1, .depth = g->depth, .ahead = g->ahead
+        };
+        gemm_tile(c, whole, VL, GEMM_MR, 2);
         return;
     }
 #define ADDRESS(m) gemm_rows_##m,
     static gemm_rows *const rows[GEMM_MR] = { EACH_GEMM_ROW(ADDRESS) };
 #undef ADDRESS
-    rows[m - 1](c, cs, a, b, taps, depth, n, load, post, ahead, step);
+    rows[g->m - 1](c, g);
 }

@@ -72,6 +72,17 @@ struct dd_post_terms {
     float scale;
 };
 
+/* One tile of a product A B, see kernels.def.  Zero in load, post or ahead means without. */
+struct dd_gemm {
+    const float *const *a; /* [taps][gemm_mr] pointers to `depth` floats, of which m are read */
+    const float *b;        /* [taps][depth][gemm_nr], a panel, padded with zeros to gemm_nr columns */
+    size_t taps, depth;    /* how many products an element sums */
+    size_t m, n;           /* the rows and columns of the tile, at most gemm_mr and gemm_nr */
+    int load;              /* whether the sums begin with what is in the tile */
+    const struct dd_post_terms *post; /* what is done to the sums; its residual is [m, n] */
+    struct dd_in ahead;               /* rows to fetch, one for each row of b; a hint */
+};
+
 /* The words that the kernel dropout compares with limit, see kernels.def, and the scale of what is kept. */
 struct dd_dropout_terms {
     uint32_t counter[4], key[2]; /* of the first Philox block */

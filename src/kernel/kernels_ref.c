@@ -331,44 +331,41 @@ static void transpose_ref(struct dd_out y, struct dd_in x, size_t rows, size_t c
             y.at[j * y.stride + i] = x.at[i * x.stride + j];
 }
 
-static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
-                     size_t m, size_t n, int load, const struct dd_post_terms *post, const float *ahead,
-                     size_t step)
+/* Returns v with bias, residual and scale, for element (i, j) of a tile. */
+static double post_of(double v, const struct dd_post_terms *post, size_t i, size_t j)
 {
-    (void)ahead;
-    (void)step;
-    for (size_t i = 0; i < m; i++) {
+    v += post->bias ? post->bias[j] : 0;
+    v += post->residual.at ? post->residual.at[i * post->residual.stride + j] : 0;
+    return v * post->scale;
+}
+
+static void gemm_ref(struct dd_out c, const struct dd_gemm *g)
+{
+    for (size_t i = 0; i < g->m; i++, c.at += c.stride) {
         double acc[NR] = { 0 };
-        for (size_t j = 0; load && j < n; j++)
-            acc[j] = c[i * cs + j];
+        for (size_t j = 0; g->load && j < g->n; j++)
+            acc[j] = c.at[j];
 
-        for (size_t tap = 0; tap < taps; tap++)
-            for (size_t k = 0; k < depth; k++)
+        for (size_t tap = 0; tap < g->taps; tap++)
+            for (size_t k = 0; k < g->depth; k++)
                 for (size_t j = 0; j < NR; j++)
-                    acc[j] += (double)a[tap * MR + i][k] * b[(tap * depth + k) * NR + j];
+                    acc[j] += (double)g->a[tap * MR + i][k] * g->b[(tap * g->depth + k) * NR + j];
 
-        for (size_t j = 0; j < n; j++) {
-            if (post) {
-                acc[j] += post->bias ? post->bias[j] : 0;
-                acc[j] += post->residual.at ? post->residual.at[i * post->residual.stride + j] : 0;
-                acc[j] *= post->scale;
-            }
-            c[i * cs + j] = (float)acc[j];
-        }
+        for (size_t j = 0; j < g->n; j++)
+            c.at[j] = (float)(g->post ? post_of(acc[j], g->post, i, j) : acc[j]);
     }
 }
 
 #include "kernel/training_ref.h"
 #include "kernel/winograd_ref.h"
 
-static void outer_ref(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, size_t m,
-                      int load)
+static void outer_ref(float *c, struct dd_in a, struct dd_in b, size_t count, size_t m, int load)
 {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < NR; j++) {
             double sum = load ? c[i * NR + j] : 0;
             for (size_t t = 0; t < count; t++)
-                sum += (double)a[t * as + i] * b[t * bs + j];
+                sum += (double)a.at[t * a.stride + i] * b.at[t * b.stride + j];
             c[i * NR + j] = (float)sum;
         }
 }

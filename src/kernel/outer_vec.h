@@ -4,8 +4,7 @@
 
 enum { AHEAD = 24 };
 
-INLINE void outer_tile(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, int load,
-                       const int m)
+INLINE void outer_tile(float *c, struct dd_in a, struct dd_in b, size_t count, int load, const int m)
 {
     vf sum[GEMM_MR][2];
     UNROLL
@@ -15,13 +14,13 @@ INLINE void outer_tile(float *c, const float *a, size_t as, const float *b, size
             sum[i][v] = load ? vf_load(c + i * GEMM_NR + v * VL) : vf_set(0);
     }
 
-    for (size_t t = 0; t < count; t++, a += as, b += bs) {
-        vf_ahead(a + AHEAD * as);
-        vf_ahead(b + AHEAD * bs);
-        const vf left = vf_load(b), right = vf_load(b + VL);
+    for (size_t t = 0; t < count; t++, a.at += a.stride, b.at += b.stride) {
+        vf_ahead(a.at + AHEAD * a.stride);
+        vf_ahead(b.at + AHEAD * b.stride);
+        const vf left = vf_load(b.at), right = vf_load(b.at + VL);
         UNROLL
         for (int i = 0; i < m; i++) {
-            const vf x = vf_set(a[i]);
+            const vf x = vf_set(a.at[i]);
             sum[i][0] = vf_fma(x, left, sum[i][0]);
             sum[i][1] = vf_fma(x, right, sum[i][1]);
         }
@@ -35,22 +34,19 @@ INLINE void outer_tile(float *c, const float *a, size_t as, const float *b, size
     }
 }
 
-typedef void outer_rows(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count,
-                        int load);
+typedef void outer_rows(float *c, struct dd_in a, struct dd_in b, size_t count, int load);
 
-#define OUTER_ROWS(m)                                                                                        \
-    static void outer_rows_##m(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, \
-                               int load)                                                                     \
-    {                                                                                                        \
-        outer_tile(c, a, as, b, bs, count, load, m);                                                         \
+#define OUTER_ROWS(m)                                                                            \
+    static void outer_rows_##m(float *c, struct dd_in a, struct dd_in b, size_t count, int load) \
+    {                                                                                            \
+        outer_tile(c, a, b, count, load, m);                                                     \
     }
 EACH_GEMM_ROW(OUTER_ROWS)
 
-static void K(outer)(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, size_t m,
-                     int load)
+static void K(outer)(float *c, struct dd_in a, struct dd_in b, size_t count, size_t m, int load)
 {
 #define ADDRESS(m) outer_rows_##m,
     static outer_rows *const rows[GEMM_MR] = { EACH_GEMM_ROW(ADDRESS) };
 #undef ADDRESS
-    rows[m - 1](c, a, as, b, bs, count, load);
+    rows[m - 1](c, a, b, count, load);
 }

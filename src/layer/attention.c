@@ -120,13 +120,12 @@ static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, c
     pack_tokens(k, p, y, p->nr, x, first, count, 0, p->dim, 1);
 }
 
-/* Packs up to nr columns of y [rows, .] as a panel [rows][nr]. */
-static void pack_columns(const struct dd_kernels *k, const struct plan *p, float *panel, const float *y,
-                         size_t ys, size_t rows, size_t columns)
+/* Packs fewer than nr columns of y [rows, .] as a panel [rows][nr]. */
+static void pack_columns(const struct dd_kernels *k, size_t nr, float *panel, struct dd_in y, size_t rows,
+                         size_t columns)
 {
-    if (columns < p->nr)
-        memset(panel, 0, sizeof(float) * p->nr * rows);
-    k->affine(dd_out(panel, p->nr), dd_in(y, ys), NULL, rows, columns);
+    memset(panel, 0, sizeof(float) * nr * rows);
+    k->affine(dd_out(panel, nr), y, NULL, rows, columns);
 }
 
 /* Packs a panel of nr channels of v or k, [tokens][nr]. */
@@ -172,13 +171,14 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
         size_t rows = dd_min(p->rows, p->pixels - start), at = image * p->pixels + start,
                ss = dd_aligned(p->tokens);
         const float *b = packed + (image * p->heads + head) * head_size;
-        float *s = ctx->scratch + dd_thread(ctx->worker) * p->s_size;
+        float *s = ctx->scratch + dd_thread(ctx->worker) * p->s_size,
+              *to = y->data + (first * p->pixels + at) * y->stride + head * p->dim;
 
-        dd_matrix_multiply(k, s, ss, images + at * qkv->stride + head * p->dim, qkv->stride, b,
-                           p->dim * p->nr, rows, p->dim, p->tokens, 0);
+        dd_matrix_multiply(k, dd_out(s, ss), dd_in(images + at * qkv->stride + head * p->dim, qkv->stride),
+                           dd_in(b, p->dim * p->nr), (struct dd_matrix_size){ rows, p->dim, p->tokens });
         k->softmax(dd_out(s, ss), (float)(1 / sqrt((double)p->dim)), rows, p->tokens);
-        dd_matrix_multiply(k, y->data + (first * p->pixels + at) * y->stride + head * p->dim, y->stride, s,
-                           ss, b + p->k_size, p->tokens * p->nr, rows, p->tokens, p->dim, 0);
+        dd_matrix_multiply(k, dd_out(to, y->stride), dd_in(s, ss), dd_in(b + p->k_size, p->tokens * p->nr),
+                           (struct dd_matrix_size){ rows, p->tokens, p->dim });
     }
 }
 
@@ -238,18 +238,20 @@ struct head {
 
 /* Fills d, in panels [dim / nr][tokens][nr], with x^T y over a block of rows, or with `load` adds it.  x is
    [rows, tokens], y is [rows, dim]. */
-static void add_outer(const struct head *h, float *d, const float *x, const float *y, size_t ys, size_t rows,
-                      int load)
+static void add_outer(const struct head *h, float *d, const float *x, struct dd_in y, size_t rows, int load)
 {
     const struct plan *p = h->p;
     float *block = h->scratch + h->b->block;
     for (size_t first = 0; first < p->dim; first += p->nr, d += p->tokens * p->nr) {
-        size_t columns = dd_min(p->nr, p->dim - first), whole = columns == p->nr;
-        if (!whole)
-            pack_columns(h->kernels, p, block, y + first, ys, rows, columns);
+        size_t columns = dd_min(p->nr, p->dim - first);
+        struct dd_in panel = dd_in(y.at + first, y.stride);
+        if (columns < p->nr) {
+            pack_columns(h->kernels, p->nr, block, panel, rows, columns);
+            panel = dd_in(block, p->nr);
+        }
         for (size_t t = 0; t < p->tokens; t += p->mr)
-            h->kernels->outer(d + t * p->nr, x + t, h->b->stride, whole ? y + first : block,
-                              whole ? ys : p->nr, rows, dd_min(p->mr, p->tokens - t), load);
+            h->kernels->outer(d + t * p->nr, dd_in(x + t, h->b->stride), panel, rows,
+                              dd_min(p->mr, p->tokens - t), load);
     }
 }
 
@@ -274,20 +276,23 @@ static void block_backward(const struct head *h, size_t start)
     const float *q = h->q + start * h->stride, *dy = h->dy + start * h->dy_stride;
     float *s = h->scratch + h->b->p, *ds = h->scratch + h->b->ds, scale = (float)(1 / sqrt((double)p->dim));
 
+    const struct dd_matrix_size scores = { rows, p->dim, p->tokens };
+
     /* P, then its outer products with dy, which dv adds up. */
-    dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim,
-                       p->tokens, 0);
+    dd_matrix_multiply(k, dd_out(s, ss), dd_in(q, h->stride), dd_in(h->scratch + h->b->k_t, p->dim * p->nr),
+                       scores);
     k->softmax(dd_out(s, ss), scale, rows, p->tokens);
-    add_outer(h, h->scratch + h->b->dv, s, dy, h->dy_stride, rows, start > 0);
+    add_outer(h, h->scratch + h->b->dv, s, dd_in(dy, h->dy_stride), rows, start > 0);
 
     /* dP, then dS in its place. */
-    dd_matrix_multiply(k, ds, ss, dy, h->dy_stride, h->scratch + h->b->v_t, p->dim * p->nr, rows, p->dim,
-                       p->tokens, 0);
+    dd_matrix_multiply(k, dd_out(ds, ss), dd_in(dy, h->dy_stride),
+                       dd_in(h->scratch + h->b->v_t, p->dim * p->nr), scores);
     k->softmax_backward(dd_out(ds, ss), dd_in(s, ss), scale, rows, p->tokens);
 
-    dd_matrix_multiply(k, h->dq + start * h->d_stride, h->d_stride, ds, ss, h->scratch + h->b->k,
-                       p->tokens * p->nr, rows, p->tokens, p->dim, 0);
-    add_outer(h, h->scratch + h->b->dk, ds, q, h->stride, rows, start > 0);
+    dd_matrix_multiply(k, dd_out(h->dq + start * h->d_stride, h->d_stride), dd_in(ds, ss),
+                       dd_in(h->scratch + h->b->k, p->tokens * p->nr),
+                       (struct dd_matrix_size){ rows, p->tokens, p->dim });
+    add_outer(h, h->scratch + h->b->dk, ds, dd_in(q, h->stride), rows, start > 0);
 }
 
 /* Computes dq, dk, dv and the head's gradients by memory tokens. */

@@ -168,34 +168,40 @@ static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
                     __builtin_prefetch(a[(size_t)(kh * s->kernel + kw) * g->mr + j] + i, 0, 2);
 }
 
-/* Computes rows first .. first + count - 1 of y, for the channels of one panel.  While tiles are multiplied
-   by a chunk of weights, each fetches a part of the next chunk.  Rows are `fresh` in their first panel;
-   then each tile also fetches the pixels of the next tile. */
-static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a,
-                          size_t panel, const float *bias, size_t first, size_t count, int fresh,
-                          const struct dd_post *post)
+/* The rows of A that a task multiplies. */
+struct rows {
+    const float *const *a; /* [tiles][taps][mr] pointers to the pixels they read */
+    size_t first, count;   /* the first row, counted over all images, and how many there are */
+    int fresh;             /* the pixels have not been read yet and are fetched tile by tile */
+};
+
+/* Computes these rows of y, for the channels of one panel with its bias [nr].  While tiles are multiplied by
+   a chunk of weights, each fetches a part of the next chunk. */
+static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const struct rows *rows,
+                          size_t panel, const float *bias, const struct dd_post *post)
 {
     const struct gemm *g = c->state;
     const struct dd_map *r = post ? post->residual : NULL;
-    size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column),
-           step = dd_blocks(g->nr, dd_blocks(count, g->mr));
+    size_t column = panel * g->nr, count = rows->count, step = dd_blocks(g->nr, dd_blocks(count, g->mr));
+    struct dd_post_terms last = { .bias = bias, .scale = post ? post->scale : 1 };
+    struct dd_gemm product = { .depth = g->depth, .n = dd_min(g->nr, (size_t)c->shape.cout - column) };
 
     for (size_t tap = 0; tap < g->taps; tap += g->chunk_taps) {
-        size_t taps = dd_min(g->chunk_taps, g->taps - tap);
-        const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr,
-                    *ahead = b + taps * g->depth * g->nr;
-        for (size_t i = 0; i < count; i += g->mr, ahead += taps * g->depth * step) {
-            struct dd_post_terms last = {
-                .bias = bias,
-                .residual =
-                    r ? dd_in(r->data + (first + i) * r->stride + column, r->stride) : (struct dd_in){ 0 },
-                .scale = post ? post->scale : 1,
-            };
-            if (fresh && tap == 0 && i + g->mr < count)
-                fetch_tile(c, a + (i + g->mr) * g->taps, dd_min(g->mr, count - i - g->mr));
-            c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr,
-                       b, taps, g->depth, dd_min(g->mr, count - i), n, tap > 0,
-                       tap + taps == g->taps ? &last : NULL, ahead, step);
+        product.taps = dd_min(g->chunk_taps, g->taps - tap);
+        product.b = c->packed + (panel * g->taps + tap) * g->depth * g->nr;
+        product.load = tap > 0;
+        product.post = tap + product.taps == g->taps ? &last : NULL;
+        product.ahead = dd_in(product.b + product.taps * g->depth * g->nr, step);
+
+        for (size_t i = 0; i < count; i += g->mr, product.ahead.at += product.taps * g->depth * step) {
+            size_t row = rows->first + i;
+            if (r)
+                last.residual = dd_in(r->data + row * r->stride + column, r->stride);
+            if (rows->fresh && tap == 0 && i + g->mr < count)
+                fetch_tile(c, rows->a + (i + g->mr) * g->taps, dd_min(g->mr, count - i - g->mr));
+            product.a = rows->a + i * g->taps + tap * g->mr;
+            product.m = dd_min(g->mr, count - i);
+            c->k->gemm(dd_out(y->data + row * y->stride + column, y->stride), &product);
         }
     }
 }
@@ -214,8 +220,7 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
     DD_TASKS(ctx->worker, task, columns * spans * blocks) {
         size_t image = task / blocks % spans, panel = task / (blocks * spans) * g->task_panels,
                start = task % blocks * g->rows;
-        size_t first = image * span + start, count = dd_min(g->rows, span - start),
-               end = dd_min(panel + g->task_panels, g->panels);
+        size_t end = dd_min(panel + g->task_panels, g->panels);
 
         /* The bias of the task's channels, plus the image's `add`. */
         float *bias = ctx->scratch + dd_thread(ctx->worker) * (g->scratch / sizeof(float));
@@ -223,10 +228,10 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
         for (size_t o = panel * g->nr; o < dd_min(end * g->nr, (size_t)c->shape.cout); o++)
             bias[o - panel * g->nr] = c->packed[g->bias + o] + (add ? add[image * post->add_stride + o] : 0);
 
-        point(a, c, x, first, count);
-        for (size_t p = panel; p < end; p++)
-            panel_forward(c, y, a, p, bias + (p - panel) * g->nr, first, count, p == panel && g->taps > 1,
-                          post);
+        struct rows rows = { a, image * span + start, dd_min(g->rows, span - start), g->taps > 1 };
+        point(a, c, x, rows.first, rows.count);
+        for (size_t p = panel; p < end; p++, rows.fresh = 0)
+            panel_forward(c, y, &rows, p, bias + (p - panel) * g->nr, post);
     }
 }
 

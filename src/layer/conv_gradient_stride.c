@@ -139,8 +139,18 @@ static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, cons
                 a[(t - tap) * mr + i] =
                     inside ? from + ((size_t)oy * (size_t)dz->w + (size_t)ox) * dz->stride : zero;
             }
-        g->k->gemm(c, step * dx->stride, a, g->packed + panel_at(g, f->number, panel, taps, tap), part,
-                   (size_t)s->cout, m, dd_min(nr, (size_t)s->cin - panel * nr), tap > 0, NULL, c, 0);
+
+        const struct dd_gemm product = {
+            .a = a,
+            .b = g->packed + panel_at(g, f->number, panel, taps, tap),
+            .taps = part,
+            .depth = (size_t)s->cout,
+            .m = m,
+            .n = dd_min(nr, (size_t)s->cin - panel * nr),
+            .load = tap > 0,
+            .ahead = dd_in(c, 0),
+        };
+        g->k->gemm(dd_out(c, step * dx->stride), &product);
         tap += part;
     } while (tap < taps);
 }

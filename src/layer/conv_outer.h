@@ -77,7 +77,8 @@ static inline void dd_conv_outer_add(const struct dd_conv_outer *o, const struct
     c += plane * o->c_plane + (column * o->rows + row * o->nr) * o->nr;
     for (size_t t = 0; t < count || (!load && t == 0); t += TERMS)
         for (size_t i = 0; i < n; i += step)
-            k->outer(c + i * o->nr, x + t * a->stride + i, a->stride, y + t * b->stride, b->stride,
-                     dd_min(TERMS, count - t), dd_min(step, n - i), load || t > 0);
+            k->outer(c + i * o->nr, dd_in(x + t * a->stride + i, a->stride),
+                     dd_in(y + t * b->stride, b->stride), dd_min(TERMS, count - t), dd_min(step, n - i),
+                     load || t > 0);
 }
 #endif

@@ -83,15 +83,17 @@ static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float 
     const struct taps *g = c->state;
     const float *a[DD_GEMM_MR_MAX];
     size_t cin = (size_t)c->shape.cin;
+    struct dd_gemm product = { .a = a, .taps = 1, .depth = cin };
 
     for (size_t first = 0; first < count; first += g->mr) {
-        size_t m = dd_min(g->mr, count - first);
-        for (size_t i = 0; i < m; i++)
+        product.m = dd_min(g->mr, count - first);
+        for (size_t i = 0; i < product.m; i++)
             a[i] = x.at + (first + i) * x.stride;
         for (size_t panel = 0; panel < g->panels; panel++) {
-            const float *b = c->packed + panel * cin * g->nr;
-            k->gemm(z + first * g->columns + panel * g->nr, g->columns, a, b, 1, cin, m,
-                    dd_min(g->nr, g->columns - panel * g->nr), 0, NULL, b, 0);
+            product.b = c->packed + panel * cin * g->nr;
+            product.n = dd_min(g->nr, g->columns - panel * g->nr);
+            product.ahead = dd_in(product.b, 0);
+            k->gemm(dd_out(z + first * g->columns + panel * g->nr, g->columns), &product);
         }
     }
 }

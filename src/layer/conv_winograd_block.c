@@ -85,15 +85,23 @@ static void input_tile(const struct dd_winograd_block *b, size_t t)
     }
 }
 
-/* Computes the outputs of a tile in columns `column` .. `column` + n - 1 from its M. */
-static void output_tile(const struct dd_winograd_block *b, const float *m, size_t plane,
-                        const struct dd_winograd_place *at, size_t column, size_t n)
+/* Some outputs of a block: n columns from `column` on, of `tiles` tiles from tile `first` of the block on. */
+struct panel {
+    size_t column, n, first, tiles;
+    float *m;     /* their M, [planes][tiles][nr] */
+    size_t plane; /* floats from one plane of M to the next */
+};
+
+/* Computes the panel's outputs of tile t of the block from its M. */
+static void output_tile(const struct dd_winograd_block *b, const struct panel *p, size_t t)
 {
     const struct dd_winograd *g = b->g;
+    const struct dd_winograd_place *at = b->place + t;
+    const float *m = p->m + (t - p->first) * g->nr;
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
     float *pixel[DD_WINOGRAD_PIXELS], **to = pixel;
     const float *residual[DD_WINOGRAD_PIXELS], *const *residuals = r ? residual : NULL;
-    const float *bias = b->bias + at->image * dd_aligned(g->cout) + column;
+    const float *bias = b->bias + at->image * dd_aligned(g->cout) + p->column;
     float scale = b->post ? b->post->scale : 1;
     size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
 
@@ -101,16 +109,16 @@ static void output_tile(const struct dd_winograd_block *b, const float *m, size_
     for (int i = 0; i < at->rows; i++)
         for (int j = 0; j < at->columns; j++)
             *to++ = i < y->h - at->row && j < y->w - at->column
-                        ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + column
+                        ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + p->column
                         : NULL;
     if (r)
-        dd_rectangle(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + column, y->h,
-                     y->w, r->stride, at->row, at->column, at->rows, at->columns, NULL);
+        dd_rectangle(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + p->column,
+                     y->h, y->w, r->stride, at->row, at->column, at->rows, at->columns, NULL);
 
     if (g->tile == 6)
-        b->k->winograd6_output(pixel, m, plane, bias, residuals, scale, n, at->rows, at->columns);
+        b->k->winograd6_output(pixel, m, p->plane, bias, residuals, scale, p->n, at->rows, at->columns);
     else
-        g->output(pixel, m, plane, bias, residuals, scale, n);
+        g->output(pixel, m, p->plane, bias, residuals, scale, p->n);
 }
 
 /* Finds the range of the block's tiles that have product k. */
@@ -126,59 +134,57 @@ static void range_of(const struct dd_winograd_block *b, size_t k, size_t *first,
         *end = b->kind[DD_WINOGRAD_SMALL];
 }
 
-/* Adds the channels of one part to M, for tiles first .. first + tiles - 1 of the block and n columns.  The
-   rows of a product are split evenly, so that no tile of the gemm kernel is nearly empty.  Each product
-   fetches `fetch` floats from `ahead` on. */
-static void add_products(const struct dd_winograd_block *b, float *m, const float *u, size_t part,
-                         size_t first, size_t tiles, size_t n, const float *ahead, size_t fetch)
+/* Adds the channels of one part to M.  The rows of a product are split evenly, so that no tile of the gemm
+   kernel is nearly empty.  Product k fetches row k of `ahead`, the `stride` floats of it. */
+static void add_products(const struct dd_winograd_block *b, const struct panel *p, const float *u,
+                         size_t part, struct dd_in ahead)
 {
     const struct dd_winograd *g = b->g;
-    size_t plane = dd_winograd_plane(tiles, g->nr), depth = dd_min(g->depth, g->cin - part * g->depth);
+    size_t depth = dd_min(g->depth, g->cin - part * g->depth), fetch = ahead.stride;
     const float *a[DD_GEMM_MR_MAX];
+    struct dd_gemm product = { .a = a, .taps = 1, .depth = depth, .n = p->n, .load = part > 0 };
 
     for (size_t k = 0; k < g->used; k++) {
         /* Only a range of the tiles has this product. */
         size_t t, end;
         range_of(b, g->plane[k], &t, &end);
-        t = t > first ? t : first;
-        end = dd_min(end, first + tiles);
+        t = t > p->first ? t : p->first;
+        end = dd_min(end, p->first + p->tiles);
         if (t >= end)
             continue;
 
         size_t calls = dd_blocks(end - t, g->mr), rows = dd_blocks(end - t, calls),
                step = dd_blocks(fetch, calls * depth);
-        const float *v = b->v + part * b->part + g->plane[k] * b->plane + t * g->depth,
-                    *next = ahead + k * fetch;
-        const float *uk =
-            g->made ? u + g->plane[k] * dd_winograd_plane(g->depth, g->nr) : u + k * depth * g->nr;
+        const float *v = b->v + part * b->part + g->plane[k] * b->plane + t * g->depth;
+        product.b = g->made ? u + g->plane[k] * dd_winograd_plane(g->depth, g->nr) : u + k * depth * g->nr;
+        product.ahead = dd_in(ahead.at + k * fetch, step);
 
-        for (; t < end; t += rows, next += step * depth) {
-            size_t count = dd_min(rows, end - t);
-            for (size_t i = 0; i < count; i++, v += g->depth)
+        for (; t < end; t += rows, product.ahead.at += step * depth) {
+            product.m = dd_min(rows, end - t);
+            for (size_t i = 0; i < product.m; i++, v += g->depth)
                 a[i] = v;
-            b->k->gemm(m + g->plane[k] * plane + (t - first) * g->nr, g->nr, a, uk, 1, depth, count, n,
-                       part > 0, NULL, next, step);
+            b->k->gemm(dd_out(p->m + g->plane[k] * p->plane + (t - p->first) * g->nr, g->nr), &product);
         }
     }
 }
 
-/* Fetches the outputs that tile t will write, and the residual that it will add, in columns `column` ..
-   `column` + n - 1.  Behind the last tile it fetches those of the next panel.  The function is always
-   inlined for the same reason as dd_rectangle_ahead. */
-static inline __attribute__((always_inline)) void output_ahead(const struct dd_winograd_block *b, size_t t,
-                                                               size_t first, size_t tiles, size_t column,
-                                                               size_t n)
+/* Fetches the panel's outputs that tile t will write, and the residual that it will add.  Behind the last
+   tile it fetches those of the next panel.  The function is always inlined for the same reason as
+   dd_rectangle_ahead. */
+static inline __attribute__((always_inline)) void output_ahead(const struct dd_winograd_block *b,
+                                                               const struct panel *p, size_t t)
 {
-    bool beyond = t >= first + tiles;
-    const struct dd_winograd_place *at = b->place + (beyond ? dd_min(t - tiles, first + tiles - 1) : t);
-    if (beyond && column + n >= b->g->cout)
+    bool beyond = t >= p->first + p->tiles;
+    const struct dd_winograd_place *at =
+        b->place + (beyond ? dd_min(t - p->tiles, p->first + p->tiles - 1) : t);
+    if (beyond && p->column + p->n >= b->g->cout)
         return;
 
-    column += beyond ? n : 0;
-    dd_rectangle_ahead(b->y, at->image, at->row, at->column, at->rows, at->columns, column, n);
+    size_t column = p->column + (beyond ? p->n : 0);
+    dd_rectangle_ahead(b->y, at->image, at->row, at->column, at->rows, at->columns, column, p->n);
     if (b->post && b->post->residual)
         dd_rectangle_ahead(b->post->residual, at->image, at->row, at->column, at->rows, at->columns, column,
-                           n);
+                           p->n);
 }
 
 /* Computes the outputs from V, for one panel of columns and tiles first .. first + tiles - 1 of the block. */
@@ -186,12 +192,19 @@ static void run_panel(const struct dd_winograd_block *b, float *u, float *m, siz
                       size_t tiles)
 {
     const struct dd_winograd *g = b->g;
-    size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column),
-           plane = dd_winograd_plane(tiles, g->nr), size = g->cin * g->nr;
+    const struct panel p = {
+        .column = panel * g->nr,
+        .n = dd_min(g->nr, g->cout - panel * g->nr),
+        .first = first,
+        .tiles = tiles,
+        .m = m,
+        .plane = dd_winograd_plane(tiles, g->nr),
+    };
+    size_t size = g->cin * g->nr;
 
     /* Products that are always 0 are not computed: their planes of M are cleared once. */
     for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
-        memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
+        memset(m + k * p.plane, 0, sizeof(float) * tiles * g->nr);
 
     /* U is rebuilt for some channels at a time, while the next g are fetched; otherwise U lies in the
        packed block. */
@@ -199,16 +212,15 @@ static void run_panel(const struct dd_winograd_block *b, float *u, float *m, siz
         size_t from = part * g->depth, depth = dd_min(g->depth, g->cin - from);
         const float *taps = b->packed + (panel * g->cin + from) * 9 * g->nr;
         g->weights(u, dd_winograd_plane(g->depth, g->nr), taps, depth);
-        add_products(b, m, u, part, first, tiles, n, taps + 9 * depth * g->nr,
-                     dd_blocks(9 * depth * g->nr, g->used));
+        add_products(b, &p, u, part, dd_in(taps + 9 * depth * g->nr, dd_blocks(9 * depth * g->nr, g->used)));
     }
     if (!g->made)
-        add_products(b, m, b->packed + panel * g->used * size, 0, first, tiles, n,
-                     b->packed + (panel * g->used + 1) * size, size);
+        add_products(b, &p, b->packed + panel * g->used * size, 0,
+                     dd_in(b->packed + (panel * g->used + 1) * size, size));
 
     for (size_t t = first; t < first + tiles; t++) {
-        output_ahead(b, t + LATER, first, tiles, column, n);
-        output_tile(b, m + (t - first) * g->nr, plane, b->place + t, column, n);
+        output_ahead(b, &p, t + LATER);
+        output_tile(b, &p, t);
     }
 }
 

@@ -151,9 +151,9 @@ static void make_partial(const struct plan *p, const struct dd_kernels *kernels,
     c += chunk * p->c_size;
     memset(c, 0, sizeof(float) * p->c_size);
     for (size_t j = 0; j < p->panels; j++)
-        dd_matrix_multiply(kernels, c + j * p->dim * p->nr, p->nr, a + first, tokens,
-                           b + (j * tokens + first) * p->nr, 0, p->dim, n, dd_min(p->nr, p->dim - j * p->nr),
-                           0);
+        dd_matrix_multiply(kernels, dd_out(c + j * p->dim * p->nr, p->nr), dd_in(a + first, tokens),
+                           dd_in(b + (j * tokens + first) * p->nr, 0),
+                           (struct dd_matrix_size){ p->dim, n, dd_min(p->nr, p->dim - j * p->nr) });
 }
 
 /* Puts the sum of the chunks, divided by sqrt(dim), in the place of the first one. */
@@ -179,8 +179,9 @@ static void make_y(const struct slice *s, const struct dd_context *ctx, const st
     s->k->affine(dd_out(q, p->dim), dd_in(head_input(s, image, head, 0) + first * s->stride, s->stride), NULL,
                  n, p->dim);
     s->k->softmax(dd_out(q, p->dim), 1, n, p->dim);
-    dd_matrix_multiply(s->k, out, y->stride, q, p->dim, head_scratch(s, image, head) + p->k_size + p->v_size,
-                       p->dim * p->nr, n, p->dim, p->dim, 0);
+    dd_matrix_multiply(s->k, dd_out(out, y->stride), dd_in(q, p->dim),
+                       dd_in(head_scratch(s, image, head) + p->k_size + p->v_size, p->dim * p->nr),
+                       (struct dd_matrix_size){ n, p->dim, p->dim });
 }
 
 static void slice_forward(const struct slice *s, const struct dd_context *ctx, const struct dd_map *y)
@@ -302,8 +303,9 @@ static void query_backward(const struct head *h)
             memset(to, 0, sizeof(float) * p->nr * p->dim);
         k->transpose(dd_out(to, p->nr), dd_in(h->plain + j * p->nr * p->dim, p->dim), n, p->dim);
     }
-    dd_matrix_multiply(k, h->dq, h->d_stride, h->dy, h->dy_stride, h->packed, p->dim * p->nr, p->pixels,
-                       p->dim, p->dim, 0);
+    dd_matrix_multiply(k, dd_out(h->dq, h->d_stride), dd_in(h->dy, h->dy_stride),
+                       dd_in(h->packed, p->dim * p->nr),
+                       (struct dd_matrix_size){ p->pixels, p->dim, p->dim });
 
     /* Computes q' anew, then dq from dq'. */
     const struct dd_out q = dd_out(h->q_soft, p->dim);
@@ -330,11 +332,12 @@ static void value_backward(const struct head *h)
     const struct dd_kernels *k = h->kernels;
 
     k->transpose(dd_out(h->turned, p->dim), dd_in(h->k, p->tokens), p->dim, p->tokens);
-    dd_matrix_multiply(k, h->dq + 2 * h->inner, h->d_stride, h->turned + p->memory * p->dim, p->dim, h->c,
-                       p->dim * p->nr, p->pixels, p->dim, p->dim, 0);
+    dd_matrix_multiply(k, dd_out(h->dq + 2 * h->inner, h->d_stride),
+                       dd_in(h->turned + p->memory * p->dim, p->dim), dd_in(h->c, p->dim * p->nr),
+                       (struct dd_matrix_size){ p->pixels, p->dim, p->dim });
     if (p->memory) {
-        dd_matrix_multiply(k, h->packed, p->dim, h->turned, p->dim, h->c, p->dim * p->nr, p->memory, p->dim,
-                           p->dim, 0);
+        dd_matrix_multiply(k, dd_out(h->packed, p->dim), dd_in(h->turned, p->dim),
+                           dd_in(h->c, p->dim * p->nr), (struct dd_matrix_size){ p->memory, p->dim, p->dim });
         k->transpose(dd_out(h->dmemory + h->values, p->memory), dd_in(h->packed, p->dim), p->memory, p->dim);
     }
 }
@@ -362,8 +365,9 @@ static void key_backward(const struct head *h)
 
     /* dk' = dC v^T, [dim, tokens], is the transpose of the head's formula; then dk by softmax backwards
        over the tokens. */
-    dd_matrix_multiply(k, h->turned, p->tokens, h->plain, p->dim, h->packed, p->dim * p->nr, p->dim, p->dim,
-                       p->tokens, 0);
+    dd_matrix_multiply(k, dd_out(h->turned, p->tokens), dd_in(h->plain, p->dim),
+                       dd_in(h->packed, p->dim * p->nr),
+                       (struct dd_matrix_size){ p->dim, p->dim, p->tokens });
     k->softmax_backward(dd_out(h->turned, p->tokens), dd_in(h->k, p->tokens), 1, p->dim, p->tokens);
     k->transpose(dd_out(h->dq + h->inner, h->d_stride), dd_in(h->turned + p->memory, p->tokens), p->dim,
                  p->pixels);

@@ -66,7 +66,8 @@ static void gemm_case(const struct dd_kernels *k, struct product t, int posted)
         rows[i / t.m * mr + i % t.m] = plane_at(&a, i, 0);
     expected(k, &want, &error, &t, rows, &b);
 
-    k->gemm(c.at, c.stride, rows, b.at, t.taps, t.depth, t.m, t.n, t.load, t.post, b.at, nr);
+    const struct dd_gemm product = { rows, b.at, t.taps, t.depth, t.m, t.n, t.load, t.post, dd_in(b.at, nr) };
+    k->gemm(plane_out(&c), &product);
     plane_check(&c, "gemm");
 
     /* The reference sums in double and may round otherwise. */

@@ -23,7 +23,7 @@ static void outer_case(const struct dd_kernels *k, size_t count, size_t m, int l
             near(k, "fmaf", &want, i, j, exact, U * ((double)count + 1) * size);
         }
 
-    k->outer(c.at, a.at, a.stride, b.at, b.stride, count, m, load);
+    k->outer(c.at, plane_in(&a), plane_in(&b), count, m, load);
     plane_check(&c, "outer");
 
     /* The reference sums in double and may round otherwise. */

@@ -79,8 +79,8 @@ TEST(kernel_reference, gemm)
     dd_kernels_init(&k, 0);
     rows[0] = a[0], rows[1] = a[1];
     b[0] = 5, b[1] = -6, b[k.gemm_nr] = 7, b[k.gemm_nr + 1] = 8;
-    k.gemm(c, 2, rows, b, 1, 2, 2, 2, 0, &post, c, 0);
+    k.gemm(dd_out(c, 2), &(struct dd_gemm){ rows, b, 1, 2, 2, 2, 0, &post, dd_in(c, 0) });
     CHECK(c[0] == 40 && c[1] == 18 && c[2] == 88 && c[3] == 26);
-    k.gemm(c, 2, rows, b, 1, 2, 1, 1, 1, NULL, c, 0);
+    k.gemm(dd_out(c, 2), &(struct dd_gemm){ rows, b, 1, 2, 1, 1, 1, NULL, dd_in(c, 0) });
     CHECK(c[0] == 40 + 19 && c[1] == 18);
 }
