@@ -207,13 +207,13 @@ static void run_input(struct work *w, size_t tile)
     size_t pixels = (tile + 2) * (tile + 2);
 
     for (size_t t = 0; t < PIXELS / 16; t++) {
-        float *v = w->y + t % 16 * C;
+        struct dd_out v = dd_out(w->y + t % 16 * C, plane_of(C));
         for (size_t i = 0; i < pixels; i++)
             pixel[i] = w->x + (t * 16 + i) % PIXELS * C;
         if (tile == 6)
-            w->k->winograd6_input(v, plane_of(C), pixel, C, 6, 6);
+            w->k->winograd6_input(v, pixel, C, 6, 6);
         else
-            (tile == 4 ? w->k->winograd_input : w->k->winograd2_input)(v, plane_of(C), pixel, C);
+            (tile == 4 ? w->k->winograd_input : w->k->winograd2_input)(v, pixel, C);
     }
     w->bytes = 8.0 * (double)pixels * PIXELS / 16 * C;
 }
@@ -221,19 +221,19 @@ static void run_input(struct work *w, size_t tile)
 /* Transforms products back to the outputs of Winograd tiles, tile * tile each. */
 static void run_output(struct work *w, size_t tile)
 {
+    const struct dd_winograd_post post = { w->v, NULL, 1 };
     float *pixel[36];
     size_t nr = w->k->gemm_nr;
 
     for (size_t t = 0; t < PIXELS / 16; t++)
         for (size_t column = 0; column < C; column += nr) {
-            const float *m = w->x + t % 16 * nr;
+            const struct dd_in m = dd_in(w->x + t % 16 * nr, plane_of(nr));
             for (size_t i = 0; i < tile * tile; i++)
                 pixel[i] = w->y + (t * tile * tile + i) * C + column;
             if (tile == 6)
-                w->k->winograd6_output(pixel, m, plane_of(nr), w->v, NULL, 1, nr, 6, 6);
+                w->k->winograd6_output(pixel, m, &post, nr, 6, 6);
             else
-                (tile == 4 ? w->k->winograd_output : w->k->winograd2_output)(pixel, m, plane_of(nr), w->v,
-                                                                             NULL, 1, nr);
+                (tile == 4 ? w->k->winograd_output : w->k->winograd2_output)(pixel, m, &post, nr);
         }
     w->bytes = 4.0 * (double)(tile * tile + (tile + 2) * (tile + 2)) * PIXELS / 16 * C;
 }
@@ -268,12 +268,11 @@ static void run_winograd6_output(struct work *w)
     run_output(w, 6);
 }
 
-static void run_weights(struct work *w,
-                        void (*transform)(float *u, size_t plane, const float *w, size_t count),
+static void run_weights(struct work *w, void (*transform)(struct dd_out u, const float *w, size_t count),
                         size_t planes)
 {
     size_t nr = w->k->gemm_nr;
-    transform(w->y, C * nr + 16, w->x, C);
+    transform(dd_out(w->y, C * nr + 16), w->x, C);
     w->bytes = 4.0 * (double)(9 + planes) * C * (double)nr;
 }
 
@@ -309,7 +308,7 @@ static void run_winograd_output_adjoint(struct work *w)
     for (size_t t = 0; t < PIXELS / 16; t++) {
         for (size_t i = 0; i < 16; i++)
             pixel[i] = w->x + (t * 16 + i) * C;
-        w->k->winograd_output_adjoint(w->y + t % 16 * C, plane_of(C), pixel, C);
+        w->k->winograd_output_adjoint(dd_out(w->y + t % 16 * C, plane_of(C)), pixel, C);
     }
     w->bytes = 4.0 * 52 * PIXELS / 16 * C;
 }
@@ -317,7 +316,7 @@ static void run_winograd_output_adjoint(struct work *w)
 static void run_winograd_weights_adjoint(struct work *w)
 {
     for (size_t i = 0; i < C; i++)
-        w->k->winograd_weights_adjoint(w->y + i * 9 * C, C, w->x + i * C, C * C / 8, C);
+        w->k->winograd_weights_adjoint(dd_out(w->y + i * 9 * C, C), dd_in(w->x + i * C, C * C / 8), C);
     w->bytes = 4.0 * 45 * C * C;
 }
 

@@ -72,6 +72,13 @@ struct dd_post_terms {
     float scale;
 };
 
+/* What a Winograd output gets: (y + bias[c] + residual[k][c]) scale for pixel k. */
+struct dd_winograd_post {
+    const float *bias;            /* [channels], or NULL for 0 */
+    const float *const *residual; /* pointers to the channels of pixels that y has; NULL for 0 */
+    float scale;
+};
+
 /* One tile of a product A B, see kernels.def.  Zero in load, post or ahead means without. */
 struct dd_gemm {
     const float *const *a; /* [taps][gemm_mr] pointers to `depth` floats, of which m are read */

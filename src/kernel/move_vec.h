@@ -202,8 +202,8 @@ INLINE void transpose_strip(struct dd_out y, struct dd_in x, size_t rows, size_t
         }
 }
 
-/* Goes in strips of 16 rows, a cache line of y.  If y.stride is a large power of two, lines that are written in
-   part would not survive in the cache until the next strip. */
+/* Goes in strips of 16 rows, a cache line of y.  If y.stride is a large power of two, lines that are written
+   in part would not survive in the cache until the next strip. */
 static void K(transpose)(struct dd_out y, struct dd_in x, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i += 16)

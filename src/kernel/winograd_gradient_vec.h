@@ -17,7 +17,7 @@ INLINE void adjoint_six(vf *y, int ys, const vf *x, int xs)
     y[5 * ys] = x[3 * xs];
 }
 
-static void K(winograd_output_adjoint)(float *v, size_t plane, const float *const *x, size_t channels)
+static void K(winograd_output_adjoint)(struct dd_out v, const float *const *x, size_t channels)
 {
     EACH_VECTOR(c, channels, {
         vf d[4 * 6];
@@ -37,7 +37,7 @@ static void K(winograd_output_adjoint)(float *v, size_t plane, const float *cons
             adjoint_six(o, 1, d + 4 * i, 1);
             UNROLL
             for (int j = 0; j < 6; j++)
-                vf_put(v + (size_t)(6 * i + j) * plane + c, o[j], lanes);
+                vf_put(v.at + (size_t)(6 * i + j) * v.stride + c, o[j], lanes);
         }
     });
 }
@@ -53,7 +53,7 @@ INLINE void adjoint_three(vf *y, int ys, const vf *u, int us)
     y[2 * ys] = vf_fma(vf_set(1.0f / 6), vf_sub(c, a), u[5 * us]);
 }
 
-static void K(winograd_weights_adjoint)(float *y, size_t ys, const float *u, size_t plane, size_t channels)
+static void K(winograd_weights_adjoint)(struct dd_out y, struct dd_in u, size_t channels)
 {
     EACH_VECTOR(c, channels, {
         vf d[6 * 3];
@@ -64,7 +64,7 @@ static void K(winograd_weights_adjoint)(float *y, size_t ys, const float *u, siz
             vf column[6];
             UNROLL
             for (int i = 0; i < 6; i++)
-                column[i] = vf_take(u + (size_t)(6 * i + j) * plane + c, lanes);
+                column[i] = vf_take(u.at + (size_t)(6 * i + j) * u.stride + c, lanes);
             adjoint_three(d + j, 6, column, 1);
         }
 
@@ -73,7 +73,7 @@ static void K(winograd_weights_adjoint)(float *y, size_t ys, const float *u, siz
             adjoint_three(o, 1, d + 6 * i, 1);
             UNROLL
             for (int j = 0; j < 3; j++)
-                vf_put(y + (size_t)(3 * i + j) * ys + c, o[j], lanes);
+                vf_put(y.at + (size_t)(3 * i + j) * y.stride + c, o[j], lanes);
         }
     });
 }

@@ -1,23 +1,30 @@
 /* The transforms of Winograd's convolutions in double, part of kernels_ref.c.  The matrices are those of
    winograd_vec.h and winograd_gradient_vec.h. */
 
-/* Fills y [ya, yb] = A x B^T for x [xa, xb], with A [ya, xa] and B [yb, xb] in rows of 8.  A factor 0 skips
-   its element of x, which may be infinite. */
-static void sandwich(double *y, const double (*a)[8], const double (*b)[8], const double *x, int ya, int yb,
-                     int xa, int xb)
+/* A matrix of a transform, in rows of 8. */
+struct transform {
+    const double (*row)[8];
+    int rows, columns;
+};
+
+/* Fills y [a.rows, b.rows] = A x B^T for x [a.columns, b.columns].  A factor 0 skips its element of x, which
+   may be infinite. */
+static void sandwich(double *y, struct transform a, const double *x, struct transform b)
 {
-    for (int i = 0; i < ya; i++)
-        for (int j = 0; j < yb; j++) {
-            y[i * yb + j] = 0;
-            for (int k = 0; k < xa * xb; k++)
+    for (int i = 0; i < a.rows; i++)
+        for (int j = 0; j < b.rows; j++, y++) {
+            *y = 0;
+            for (int k = 0; k < a.columns * b.columns; k++) {
+                double left = a.row[i][k / b.columns], right = b.row[j][k % b.columns];
                 /* 0 times infinity would be NaN, which the vector kernels never make here. */
-                if (a[i][k / xb] != 0 && b[j][k % xb] != 0)
-                    y[i * yb + j] += a[i][k / xb] * x[k] * b[j][k % xb];
+                if (left != 0 && right != 0)
+                    *y += left * x[k] * right;
+            }
         }
 }
 
 /* Returns B^T for a side with n outputs.  points is the number of points of the largest tile: 8, 6 or 4. */
-static const double (*input_matrix(int n, int points))[8]
+static struct transform input_matrix(int n, int points)
 {
     static const double six[8][8] = {
         { 1, 0, -5.25, 0, 5.25, 0, -1, 0 },      { 0, 1, 1, -4.25, -4.25, 1, 1, 0 },
@@ -36,14 +43,14 @@ static const double (*input_matrix(int n, int points))[8]
     static const double two[4][8] = { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } };
 
     if (n == 6)
-        return six;
+        return (struct transform){ six, 8, 8 };
     if (n == 2)
-        return two;
-    return points == 8 ? four_of_six : four;
+        return (struct transform){ two, 4, 4 };
+    return (struct transform){ points == 8 ? four_of_six : four, 6, 6 };
 }
 
 /* Returns A^T for a side with n outputs. */
-static const double (*output_matrix(int n))[8]
+static struct transform output_matrix(int n)
 {
     static const double six[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 },
                                       { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 },
@@ -57,8 +64,8 @@ static const double (*output_matrix(int n))[8]
     static const double two[2][8] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } };
 
     if (n == 6)
-        return six;
-    return n == 4 ? four : two;
+        return (struct transform){ six, 6, 8 };
+    return (struct transform){ n == 4 ? four : two, n, n + 2 };
 }
 
 /* Returns the index of product k of a tile of `rows` x `columns` outputs among the products of the largest
@@ -69,8 +76,8 @@ static size_t place_of(int k, int rows, int columns, int points)
     return (size_t)(points * (i == rows + 1 ? points - 1 : i) + (j == columns + 1 ? points - 1 : j));
 }
 
-static void transform_input(float *v, size_t plane, const float *const *x, size_t channels, int rows,
-                            int columns, int points)
+static void transform_input(struct dd_out v, const float *const *x, size_t channels, int rows, int columns,
+                            int points)
 {
     int high = rows + 2, wide = columns + 2;
 
@@ -79,64 +86,66 @@ static void transform_input(float *v, size_t plane, const float *const *x, size_
         for (int k = 0; k < high * wide; k++)
             d[k] = x[k][c];
 
-        sandwich(u, input_matrix(rows, points), input_matrix(columns, points), d, high, wide, high, wide);
+        sandwich(u, input_matrix(rows, points), d, input_matrix(columns, points));
         for (int k = 0; k < high * wide; k++)
-            v[place_of(k, rows, columns, points) * plane + c] = (float)u[k];
+            v.at[place_of(k, rows, columns, points) * v.stride + c] = (float)u[k];
     }
 }
 
-static void transform_output(float *const *y, const float *m, size_t plane, const float *bias,
-                             const float *const *residual, float scale, size_t channels, int rows,
-                             int columns, int points)
+static void transform_output(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                             size_t channels, int rows, int columns, int points)
 {
     int high = rows + 2, wide = columns + 2;
 
     for (size_t c = 0; c < channels; c++) {
         double d[64], o[36];
         for (int k = 0; k < high * wide; k++)
-            d[k] = m[place_of(k, rows, columns, points) * plane + c];
+            d[k] = m.at[place_of(k, rows, columns, points) * m.stride + c];
 
-        sandwich(o, output_matrix(rows), output_matrix(columns), d, rows, columns, high, wide);
+        sandwich(o, output_matrix(rows), d, output_matrix(columns));
 
-        for (int k = 0; k < rows * columns; k++)
-            if (y[k])
-                y[k][c] = (float)((o[k] + (bias ? bias[c] : 0) + (residual ? residual[k][c] : 0)) * scale);
+        for (int k = 0; k < rows * columns; k++) {
+            if (!y[k])
+                continue;
+            double bias = post->bias ? post->bias[c] : 0,
+                   residual = post->residual ? post->residual[k][c] : 0;
+            y[k][c] = (float)((o[k] + bias + residual) * post->scale);
+        }
     }
 }
 
-static void winograd_input_ref(float *v, size_t plane, const float *const *x, size_t channels)
+static void winograd_input_ref(struct dd_out v, const float *const *x, size_t channels)
 {
-    transform_input(v, plane, x, channels, 4, 4, 6);
+    transform_input(v, x, channels, 4, 4, 6);
 }
 
-static void winograd6_input_ref(float *v, size_t plane, const float *const *x, size_t channels, int rows,
+static void winograd6_input_ref(struct dd_out v, const float *const *x, size_t channels, int rows,
                                 int columns)
 {
-    transform_input(v, plane, x, channels, rows, columns, 8);
+    transform_input(v, x, channels, rows, columns, 8);
 }
 
-static void winograd2_input_ref(float *v, size_t plane, const float *const *x, size_t channels)
+static void winograd2_input_ref(struct dd_out v, const float *const *x, size_t channels)
 {
-    transform_input(v, plane, x, channels, 2, 2, 4);
+    transform_input(v, x, channels, 2, 2, 4);
 }
 
-static void winograd_output_ref(float *const *y, const float *m, size_t plane, const float *bias,
-                                const float *const *residual, float scale, size_t channels)
+static void winograd_output_ref(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                                size_t channels)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, 4, 4, 6);
+    transform_output(y, m, post, channels, 4, 4, 6);
 }
 
-static void winograd6_output_ref(float *const *y, const float *m, size_t plane, const float *bias,
-                                 const float *const *residual, float scale, size_t channels, int rows,
-                                 int columns)
+static void winograd6_output_ref(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                                 size_t channels, int rows, int columns)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, rows, columns, 8);
+    transform_output(y, m, post, channels, rows, columns, 8);
 }
 
-static void winograd2_output_ref(float *const *y, const float *m, size_t plane, const float *bias,
-                                 const float *const *residual, float scale, size_t channels)
+static void winograd2_output_ref(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                                 size_t channels)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
+    transform_output(y, m, post, channels, 2, 2, 4);
 }
 
 /* Fills y[0..7 step ys] = G x[0..2 step xs] of F(6x6, 3x3). */
@@ -178,7 +187,7 @@ static void weights_four_ref(double *y, int ys, const double *x, int xs)
 typedef void transform_line(double *y, int ys, const double *x, int xs);
 
 /* Fills u with G g G^T, of `side` points, for count * NR filters. */
-static void transform_weights(float *u, size_t plane, const float *w, size_t count, int side)
+static void transform_weights(struct dd_out u, const float *w, size_t count, int side)
 {
     transform_line *line = weights_four_ref;
     if (side == 8)
@@ -197,26 +206,26 @@ static void transform_weights(float *u, size_t plane, const float *w, size_t cou
             line(y + side * k, 1, half + 3 * k, 1);
 
         for (int k = 0; k < side * side; k++)
-            u[(size_t)k * plane + i] = (float)y[k];
+            u.at[(size_t)k * u.stride + i] = (float)y[k];
     }
 }
 
-static void winograd_weights_ref(float *u, size_t plane, const float *w, size_t count)
+static void winograd_weights_ref(struct dd_out u, const float *w, size_t count)
 {
-    transform_weights(u, plane, w, count, 6);
+    transform_weights(u, w, count, 6);
 }
 
-static void winograd6_weights_ref(float *u, size_t plane, const float *w, size_t count)
+static void winograd6_weights_ref(struct dd_out u, const float *w, size_t count)
 {
-    transform_weights(u, plane, w, count, 8);
+    transform_weights(u, w, count, 8);
 }
 
-static void winograd2_weights_ref(float *u, size_t plane, const float *w, size_t count)
+static void winograd2_weights_ref(struct dd_out u, const float *w, size_t count)
 {
-    transform_weights(u, plane, w, count, 4);
+    transform_weights(u, w, count, 4);
 }
 
-static void winograd_output_adjoint_ref(float *v, size_t plane, const float *const *x, size_t channels)
+static void winograd_output_adjoint_ref(struct dd_out v, const float *const *x, size_t channels)
 {
     static const double a[6][4] = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 },   { 1, -1, 1, -1 },
                                     { 1, 2, 4, 8 }, { 1, -2, 4, -8 }, { 0, 0, 0, 1 } };
@@ -226,21 +235,23 @@ static void winograd_output_adjoint_ref(float *v, size_t plane, const float *con
             for (int i = 0; i < 16; i++)
                 if (a[k / 6][i / 4] != 0 && a[k % 6][i % 4] != 0)
                     sum += a[k / 6][i / 4] * a[k % 6][i % 4] * x[i][c];
-            v[k * plane + c] = (float)sum;
+            v.at[k * v.stride + c] = (float)sum;
         }
 }
 
-static void winograd_weights_adjoint_ref(float *y, size_t ys, const float *u, size_t plane, size_t channels)
+static void winograd_weights_adjoint_ref(struct dd_out y, struct dd_in u, size_t channels)
 {
     static const double gt[3][8] = { { 1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24, 0 },
                                      { 0, -1. / 6, 1. / 6, 1. / 12, -1. / 12, 0 },
                                      { 0, -1. / 6, -1. / 6, 1. / 6, 1. / 6, 1 } };
+    const struct transform g = { gt, 3, 6 };
+
     for (size_t c = 0; c < channels; c++) {
         double d[36], o[9];
         for (int k = 0; k < 36; k++)
-            d[k] = u[(size_t)k * plane + c];
-        sandwich(o, gt, gt, d, 3, 3, 6, 6);
+            d[k] = u.at[(size_t)k * u.stride + c];
+        sandwich(o, g, d, g);
         for (size_t k = 0; k < 9; k++)
-            y[k * ys + c] = (float)o[k];
+            y.at[k * y.stride + c] = (float)o[k];
     }
 }

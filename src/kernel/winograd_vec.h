@@ -169,7 +169,7 @@ INLINE void winograd_output_line(vf *y, int ys, const vf *m, int ms, const int t
 }
 
 /* Transforms the columns of d, then its rows, which are stored among the points of the largest tile. */
-INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int rows,
+INLINE void winograd_input_run(struct dd_out v, const float *const *x, size_t channels, const int rows,
                                const int columns, const int points)
 {
     const int high = rows + 2, wide = columns + 2;
@@ -187,41 +187,41 @@ INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, si
         UNROLL
         for (int i = 0; i < high; i++) {
             winograd_input_line(d + wide * i, 1, columns, points);
-            float *to = v + (size_t)(points * winograd_point(i, rows, points)) * plane + c;
+            float *to = v.at + (size_t)(points * winograd_point(i, rows, points)) * v.stride + c;
             UNROLL
             for (int j = 0; j < wide; j++)
-                vf_put(to + (size_t)winograd_point(j, columns, points) * plane, d[wide * i + j], lanes);
+                vf_put(to + (size_t)winograd_point(j, columns, points) * v.stride, d[wide * i + j], lanes);
         }
     });
 }
 
-static void K(winograd_input)(float *v, size_t plane, const float *const *x, size_t channels)
+static void K(winograd_input)(struct dd_out v, const float *const *x, size_t channels)
 {
-    winograd_input_run(v, plane, x, channels, 4, 4, 6);
+    winograd_input_run(v, x, channels, 4, 4, 6);
 }
 
-static void K(winograd6_input)(float *v, size_t plane, const float *const *x, size_t channels, int rows,
-                               int columns)
+static void K(winograd6_input)(struct dd_out v, const float *const *x, size_t channels, int rows, int columns)
 {
     if (rows == 6 && columns == 6)
-        winograd_input_run(v, plane, x, channels, 6, 6, 8);
+        winograd_input_run(v, x, channels, 6, 6, 8);
     else if (rows == 6)
-        winograd_input_run(v, plane, x, channels, 6, 4, 8);
+        winograd_input_run(v, x, channels, 6, 4, 8);
     else if (columns == 6)
-        winograd_input_run(v, plane, x, channels, 4, 6, 8);
+        winograd_input_run(v, x, channels, 4, 6, 8);
     else
-        winograd_input_run(v, plane, x, channels, 4, 4, 8);
+        winograd_input_run(v, x, channels, 4, 4, 8);
 }
 
-static void K(winograd2_input)(float *v, size_t plane, const float *const *x, size_t channels)
+static void K(winograd2_input)(struct dd_out v, const float *const *x, size_t channels)
 {
-    winograd_input_run(v, plane, x, channels, 2, 2, 4);
+    winograd_input_run(v, x, channels, 2, 2, 4);
 }
 
-INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, const float *bias,
-                                const float *const *residual, float scale, size_t channels, const int rows,
-                                const int columns, const int points)
+INLINE void winograd_output_run(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                                size_t channels, const int rows, const int columns, const int points)
 {
+    const float *bias = post->bias, *const *residual = post->residual;
+    const float scale = post->scale;
     const int high = rows + 2, wide = columns + 2;
     EACH_VECTOR(c, channels, {
         vf d[6 * 8];
@@ -234,7 +234,7 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
             UNROLL
             for (int i = 0; i < high; i++) {
                 int point = points * winograd_point(i, rows, points) + winograd_point(j, columns, points);
-                column[i] = vf_take(m + (size_t)point * plane + c, lanes);
+                column[i] = vf_take(m.at + (size_t)point * m.stride + c, lanes);
             }
             winograd_output_line(d + j, wide, column, 1, rows);
         }
@@ -254,30 +254,29 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
     });
 }
 
-static void K(winograd_output)(float *const *y, const float *m, size_t plane, const float *bias,
-                               const float *const *residual, float scale, size_t channels)
+static void K(winograd_output)(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                               size_t channels)
 {
-    winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 4, 6);
+    winograd_output_run(y, m, post, channels, 4, 4, 6);
 }
 
-static void K(winograd6_output)(float *const *y, const float *m, size_t plane, const float *bias,
-                                const float *const *residual, float scale, size_t channels, int rows,
-                                int columns)
+static void K(winograd6_output)(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                                size_t channels, int rows, int columns)
 {
     if (rows == 6 && columns == 6)
-        winograd_output_run(y, m, plane, bias, residual, scale, channels, 6, 6, 8);
+        winograd_output_run(y, m, post, channels, 6, 6, 8);
     else if (rows == 6)
-        winograd_output_run(y, m, plane, bias, residual, scale, channels, 6, 4, 8);
+        winograd_output_run(y, m, post, channels, 6, 4, 8);
     else if (columns == 6)
-        winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 6, 8);
+        winograd_output_run(y, m, post, channels, 4, 6, 8);
     else
-        winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 4, 8);
+        winograd_output_run(y, m, post, channels, 4, 4, 8);
 }
 
-static void K(winograd2_output)(float *const *y, const float *m, size_t plane, const float *bias,
-                                const float *const *residual, float scale, size_t channels)
+static void K(winograd2_output)(float *const *y, struct dd_in m, const struct dd_winograd_post *post,
+                                size_t channels)
 {
-    winograd_output_run(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
+    winograd_output_run(y, m, post, channels, 2, 2, 4);
 }
 
 /* Fills y[i * ys], i < 8, with G x, x[i * xs], i < 3, of F(6x6, 3x3). */
@@ -333,10 +332,10 @@ INLINE void winograd_weights_line(vf *y, int ys, const vf *x, int xs, const int 
         winograd_weights_four(y, ys, x, xs);
 }
 
-INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t count, const int tile)
+INLINE void winograd_weights_run(struct dd_out u, const float *w, size_t count, const int tile)
 {
     const int side = tile + 2;
-    for (size_t i = 0; i < count; i++, w += 9 * GEMM_NR, u += GEMM_NR) {
+    for (size_t i = 0; i < count; i++, w += 9 * GEMM_NR, u.at += GEMM_NR) {
         UNROLL
         for (int j = 0; j < GEMM_NR; j += VL) {
             vf x[9];
@@ -355,23 +354,23 @@ INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t 
                 winograd_weights_line(o, 1, d + 3 * k, 1, tile);
                 UNROLL
                 for (int l = 0; l < side; l++)
-                    vf_store(u + (size_t)(side * k + l) * plane + j, o[l]);
+                    vf_store(u.at + (size_t)(side * k + l) * u.stride + j, o[l]);
             }
         }
     }
 }
 
-static void K(winograd_weights)(float *u, size_t plane, const float *w, size_t count)
+static void K(winograd_weights)(struct dd_out u, const float *w, size_t count)
 {
-    winograd_weights_run(u, plane, w, count, 4);
+    winograd_weights_run(u, w, count, 4);
 }
 
-static void K(winograd6_weights)(float *u, size_t plane, const float *w, size_t count)
+static void K(winograd6_weights)(struct dd_out u, const float *w, size_t count)
 {
-    winograd_weights_run(u, plane, w, count, 6);
+    winograd_weights_run(u, w, count, 6);
 }
 
-static void K(winograd2_weights)(float *u, size_t plane, const float *w, size_t count)
+static void K(winograd2_weights)(struct dd_out u, const float *w, size_t count)
 {
-    winograd_weights_run(u, plane, w, count, 2);
+    winograd_weights_run(u, w, count, 2);
 }

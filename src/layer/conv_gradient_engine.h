@@ -50,7 +50,7 @@ struct dd_conv_gradient_work {
 struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s);
 /* Sets the plan's offsets from a on, with `own` floats for each thread. */
 void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
-/* Fills bias [cout], in double, with the sums of dz over z, `count` <= 64 rows of it, for panel `panel`, or with
+/* Fills bias [cout], in double, with the sums over z, `count` <= 64 rows of dz for panel `panel`, or with
    `add` adds them. */
 void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, struct dd_in z, size_t count,
                            bool add);

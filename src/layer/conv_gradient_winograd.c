@@ -67,16 +67,17 @@ static struct window strip_window(const struct dd_conv_gradient_work *w, float *
     return (struct window){ dd_in(own, c), top, end - top };
 }
 
-typedef void transform(float *v, size_t plane, const float *const *x, size_t channels);
+typedef void transform(struct dd_out v, const float *const *x, size_t channels);
 
-/* Transforms all channels of a tile into the panels at `to`, which lie `panel` floats apart. */
-static void tile_panels(transform *f, float *to, size_t plane, size_t panel, size_t nr, const float **pixel,
+/* Transforms all channels of the `pixels` pixels of a tile into the planes of `to`.  The panels of nr
+   channels lie room * nr floats apart. */
+static void tile_panels(const struct dd_conv_outer *o, transform *f, struct dd_out to, const float **pixel,
                         int pixels, size_t channels)
 {
-    for (size_t c = 0; c < channels; c += nr, to += panel) {
-        f(to, plane, pixel, dd_min(nr, channels - c));
+    for (size_t c = 0; c < channels; c += o->nr, to.at += o->room * o->nr) {
+        f(to, pixel, dd_min(o->nr, channels - c));
         for (int i = 0; i < pixels; i++)
-            pixel[i] += nr;
+            pixel[i] += o->nr;
     }
 }
 
@@ -86,8 +87,7 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     const struct dd_conv_gradient *g = w->g;
     const struct dd_conv_gradient_plan *p = &g->plan;
     const struct dd_conv_outer *o = &p->outer;
-    size_t image = s / p->strips, first = s % p->strips * p->rows, last = dd_min(first + p->rows, p->down),
-           panel = o->room * o->nr;
+    size_t image = s / p->strips, first = s % p->strips * p->rows, last = dd_min(first + p->rows, p->down);
     struct window x = strip_window(w, own, image, first, last);
     const float *z = w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride,
                 *pixel[PLANES], *zero = w->scratch + p->zero;
@@ -100,11 +100,11 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
             dd_rectangle_ahead(w->x, image, row + 5, column, 4, 4, 0, o->rows);
         dd_rectangle(pixel, x.pixels.at, x.rows, g->shape.w, x.pixels.stride, row - 1 - x.first, column - 1,
                      6, 6, zero);
-        tile_panels(g->k->winograd_input, a, o->a_plane, panel, o->nr, pixel, 36, o->rows);
+        tile_panels(o, g->k->winograd_input, dd_out(a, o->a_plane), pixel, 36, o->rows);
 
         dd_rectangle_ahead(w->dz, image, row + 4, column, 4, 4, 0, o->columns);
         dd_rectangle(pixel, z, g->shape.h, g->shape.w, w->dz->stride, row, column, 4, 4, zero);
-        tile_panels(g->k->winograd_output_adjoint, b, o->b_plane, panel, o->nr, pixel, 16, o->columns);
+        tile_panels(o, g->k->winograd_output_adjoint, dd_out(b, o->b_plane), pixel, 16, o->columns);
     }
 }
 
@@ -128,7 +128,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     const float *c = w->scratch + w->g->plan.c + (column * o->rows + row * nr) * nr;
     float *turned = own + 9 * nr * nr, *dw = w->dw + (column * nr * o->rows + row * nr) * 9;
     for (size_t i = 0; i < m; i++)
-        k->winograd_weights_adjoint(own + i * 9 * nr, nr, c + i * nr, o->c_plane, n);
+        k->winograd_weights_adjoint(dd_out(own + i * 9 * nr, nr), dd_in(c + i * nr, o->c_plane), n);
     k->transpose(dd_out(turned, 9 * nr), dd_in(own, nr), 9 * m, n);
     const struct dd_post_terms sum = { .residual = dd_in(dw, 9 * o->rows), .scale = 1 };
     k->post(dd_out(dw, 9 * o->rows), dd_in(turned, 9 * nr), &sum, n, 9 * m);

@@ -195,7 +195,7 @@ static void pack_panels(struct dd_worker *worker, void *user)
         if (g->made)
             continue;
 
-        g->weights(u, g->nr, taps, 1);
+        g->weights(dd_out(u, g->nr), taps, 1);
         for (size_t k = 0; k < g->used; k++)
             memcpy(c->packed + ((panel * g->used + k) * g->cin + i) * g->nr, u + g->plane[k] * g->nr,
                    sizeof(float) * g->nr);

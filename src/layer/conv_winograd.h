@@ -24,10 +24,9 @@ struct dd_winograd {
     bool made;                        /* U is rebuilt in every run */
 
     /* The kernels.  input and output serve all tiles but those of F(6x6), which are of four kinds. */
-    void (*weights)(float *u, size_t plane, const float *w, size_t count);
-    void (*input)(float *v, size_t plane, const float *const *x, size_t channels);
-    void (*output)(float *const *y, const float *m, size_t plane, const float *bias,
-                   const float *const *residual, float scale, size_t channels);
+    void (*weights)(struct dd_out u, const float *w, size_t count);
+    void (*input)(struct dd_out v, const float *const *x, size_t channels);
+    void (*output)(float *const *y, struct dd_in m, const struct dd_winograd_post *post, size_t channels);
     size_t cin, cout, mr, nr, panels;
     struct dd_winograd_side across, down;
 

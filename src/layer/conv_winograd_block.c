@@ -73,15 +73,15 @@ static void input_tile(const struct dd_winograd_block *b, size_t t)
     }
 
     for (size_t part = 0; part < g->parts; part++) {
-        float *v = b->v + part * b->part + t * g->depth;
+        struct dd_out v = dd_out(b->v + part * b->part + t * g->depth, b->plane);
         size_t depth = dd_min(g->depth, g->cin - part * g->depth);
 
         for (int i = 0; i < rows * columns && part > 0; i++)
             pixel[i] += g->depth;
         if (g->tile == 6)
-            b->k->winograd6_input(v, b->plane, pixel, depth, at->rows, at->columns);
+            b->k->winograd6_input(v, pixel, depth, at->rows, at->columns);
         else
-            g->input(v, b->plane, pixel, depth);
+            g->input(v, pixel, depth);
     }
 }
 
@@ -97,12 +97,15 @@ static void output_tile(const struct dd_winograd_block *b, const struct panel *p
 {
     const struct dd_winograd *g = b->g;
     const struct dd_winograd_place *at = b->place + t;
-    const float *m = p->m + (t - p->first) * g->nr;
+    const struct dd_in m = dd_in(p->m + (t - p->first) * g->nr, p->plane);
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
     float *pixel[DD_WINOGRAD_PIXELS], **to = pixel;
-    const float *residual[DD_WINOGRAD_PIXELS], *const *residuals = r ? residual : NULL;
-    const float *bias = b->bias + at->image * dd_aligned(g->cout) + p->column;
-    float scale = b->post ? b->post->scale : 1;
+    const float *residual[DD_WINOGRAD_PIXELS];
+    const struct dd_winograd_post post = {
+        .bias = b->bias + at->image * dd_aligned(g->cout) + p->column,
+        .residual = r ? residual : NULL,
+        .scale = b->post ? b->post->scale : 1,
+    };
     size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
 
     /* Outputs beyond the edge of the image are not written. */
@@ -116,9 +119,9 @@ static void output_tile(const struct dd_winograd_block *b, const struct panel *p
                      y->h, y->w, r->stride, at->row, at->column, at->rows, at->columns, NULL);
 
     if (g->tile == 6)
-        b->k->winograd6_output(pixel, m, p->plane, bias, residuals, scale, p->n, at->rows, at->columns);
+        b->k->winograd6_output(pixel, m, &post, p->n, at->rows, at->columns);
     else
-        g->output(pixel, m, p->plane, bias, residuals, scale, p->n);
+        g->output(pixel, m, &post, p->n);
 }
 
 /* Finds the range of the block's tiles that have product k. */
@@ -211,7 +214,7 @@ static void run_panel(const struct dd_winograd_block *b, float *u, float *m, siz
     for (size_t part = 0; part < g->parts && g->made; part++) {
         size_t from = part * g->depth, depth = dd_min(g->depth, g->cin - from);
         const float *taps = b->packed + (panel * g->cin + from) * 9 * g->nr;
-        g->weights(u, dd_winograd_plane(g->depth, g->nr), taps, depth);
+        g->weights(dd_out(u, dd_winograd_plane(g->depth, g->nr)), taps, depth);
         add_products(b, &p, u, part, dd_in(taps + 9 * depth * g->nr, dd_blocks(9 * depth * g->nr, g->used)));
     }
     if (!g->made)

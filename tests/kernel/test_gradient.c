@@ -63,8 +63,8 @@ void check_winograd_output_adjoint(const struct dd_kernels *k, const struct dd_k
         for (size_t i = 0; i < 16; i++)
             pixel[i] = plane_at(&x, i, 0);
 
-        k->winograd_output_adjoint(v.at, v.stride, pixel, c);
-        ref->winograd_output_adjoint(want.at, want.stride, pixel, c);
+        k->winograd_output_adjoint(plane_out(&v), pixel, c);
+        ref->winograd_output_adjoint(plane_out(&want), pixel, c);
         plane_check(&v, "winograd_output_adjoint");
 
         for (size_t i = 0; i < 36; i++)
@@ -88,8 +88,8 @@ void check_winograd_weights_adjoint(const struct dd_kernels *k, const struct dd_
         struct plane u = plane(0, 36, c, c + c % 4, ORDINARY), y = plane(1, 9, c, c + c % 3, ORDINARY),
                      want = plane_copy(2, &y);
 
-        k->winograd_weights_adjoint(y.at, y.stride, u.at, u.stride, c);
-        ref->winograd_weights_adjoint(want.at, want.stride, u.at, u.stride, c);
+        k->winograd_weights_adjoint(plane_out(&y), plane_in(&u), c);
+        ref->winograd_weights_adjoint(plane_out(&want), plane_in(&u), c);
         plane_check(&y, "winograd_weights_adjoint");
 
         for (size_t i = 0; i < 9; i++)

@@ -87,9 +87,9 @@ static void run_input(const struct dd_kernels *k, const struct side *rows, const
                       const struct plane *v, const float *const *x)
 {
     switch (rows->all) {
-    case 8: k->winograd6_input(v->at, v->stride, x, v->channels, rows->outputs, columns->outputs); break;
-    case 6: k->winograd_input(v->at, v->stride, x, v->channels); break;
-    default: k->winograd2_input(v->at, v->stride, x, v->channels); break;
+    case 8: k->winograd6_input(plane_out(v), x, v->channels, rows->outputs, columns->outputs); break;
+    case 6: k->winograd_input(plane_out(v), x, v->channels); break;
+    default: k->winograd2_input(plane_out(v), x, v->channels); break;
     }
 }
 
@@ -154,16 +154,12 @@ void check_winograd2_input(const struct dd_kernels *k, const struct dd_kernels *
 }
 
 static void run_output(const struct dd_kernels *k, const struct side *rows, const struct side *columns,
-                       float *const *y, const struct plane *m, const float *bias,
-                       const float *const *residual, float scale)
+                       float *const *y, const struct plane *m, const struct dd_winograd_post *post)
 {
     switch (rows->all) {
-    case 8:
-        k->winograd6_output(y, m->at, m->stride, bias, residual, scale, m->channels, rows->outputs,
-                            columns->outputs);
-        break;
-    case 6: k->winograd_output(y, m->at, m->stride, bias, residual, scale, m->channels); break;
-    default: k->winograd2_output(y, m->at, m->stride, bias, residual, scale, m->channels); break;
+    case 8: k->winograd6_output(y, plane_in(m), post, m->channels, rows->outputs, columns->outputs); break;
+    case 6: k->winograd_output(y, plane_in(m), post, m->channels); break;
+    default: k->winograd2_output(y, plane_in(m), post, m->channels); break;
     }
 }
 
@@ -197,8 +193,9 @@ static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref
         residual[i] = plane_at(&r, i, 0);
     }
 
-    run_output(k, rows, columns, got, &m, bias, residuals, scale);
-    run_output(ref, rows, columns, wanted, &m, bias, residuals, scale);
+    const struct dd_winograd_post post = { bias, residuals, scale };
+    run_output(k, rows, columns, got, &m, &post);
+    run_output(ref, rows, columns, wanted, &m, &post);
     plane_check(&y, name);
 
     for (size_t i = 0; i < pixels; i++)
@@ -234,7 +231,7 @@ void check_winograd2_output(const struct dd_kernels *k, const struct dd_kernels 
         output_case(k, ref, "winograd2_output", &two, &two, 8.1, c);
 }
 
-typedef void weights_kernel(float *u, size_t plane, const float *w, size_t count);
+typedef void weights_kernel(struct dd_out u, const float *w, size_t count);
 
 /* Compares the weights of `count` input channels with G g G^T in double. */
 static void weights_near(const struct dd_kernels *k, const char *name, weights_kernel *kernel,
@@ -243,7 +240,7 @@ static void weights_near(const struct dd_kernels *k, const char *name, weights_k
     size_t nr = k->gemm_nr, planes = side * side;
     struct plane w = plane(0, 9 * count, nr, nr, ORDINARY),
                  u = plane(1, planes, count * nr, count * nr + count % 3, ORDINARY);
-    kernel(u.at, u.stride, w.at, count);
+    kernel(plane_out(&u), w.at, count);
     plane_check(&u, name);
     for (size_t i = 0; i < planes; i++)
         for (size_t j = 0; j < count * nr; j++) {
