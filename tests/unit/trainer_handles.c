@@ -55,6 +55,8 @@ TEST(trainer, options_that_are_refused)
     WRONG(plain, o.warmup = -1, "warmup is -1");
     WRONG(plain, o.ema = 1, "ema is 1");
     WRONG(plain, o.dropout = 1, "dropout is 1");
+    WRONG(plain, o.class_dropout = 1, "class_dropout is 1");
+    WRONG(plain, o.class_dropout = 0.1, "the model has no null class");
     WRONG(plain, o.min_snr = -2, "min_snr is -2");
     WRONG(plain, o.loss = 3, "loss is 3");
     WRONG(plain, o.loss = DDPM_HYBRID, "the loss hybrid is asked for, but the model learns no variance");
