@@ -90,8 +90,9 @@ $(O)/man/ddpm-%.7: $(srcdir)/tools/manual/%.md $(srcdir)/tools/manual/guide.awk
 	mkdir -p $(@D) && lowdown -sTman --nroff-nolinks -M title=ddpm-$* -M section=7 -M date='$(DATE)' $< | \
 	  awk -v name=ddpm-$* -f $(srcdir)/tools/manual/guide.awk >$@
 
-pictures: all                                   ## draw the README's pictures, of the embedded model; two minutes
+pictures: all                                   ## draw the pictures of README and guides; three minutes
 	BUILD=$(O) sh $(srcdir)/tools/pictures/make.sh
+	BUILD=$(O) sh $(srcdir)/tools/pictures/guidance.sh
 sample: sample.png                              ## write sample.png, a grid of images of the embedded model
 sample.png: | all
 	@$(RUN) $(O)/ddpm sample -o $@ && echo 'The picture is $(CURDIR)/$@'
