@@ -47,6 +47,8 @@ test_readme_commands() {
 	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
 	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
 	rm photos/manifest.jsonl
+	cp -r photos ten-steps
+	cp -r photos twenty-steps
 	{ for c in tune 'train photos' sample verify schedule eval distance bench info export; do readme_commands "ddpm $c"; done
 	  readme_commands 'ddpm convert' | grep -e '--dry-run'; } |
 		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/; s/ -n 40/ -n 2 --steps 2/' \
