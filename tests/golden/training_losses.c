@@ -35,19 +35,30 @@ static const ddpm_about *loss_about(const struct loss_case *c)
     return &a;
 }
 
-static void loss_inputs(double *p, double *v, double *x0, double *eps, const struct loss_case *c,
-                        const double *alpha_bar, int t, double log_tilde)
+/* What a loss takes: the network's prediction and variance, the image and its noise. */
+struct loss_input {
+    double p[D], v[D], x0[D], eps[D];
+};
+
+/* Returns what the network should predict about x0 and eps. */
+static double target_of(int prediction, double x0, double eps, double alpha_bar)
 {
-    double a = sqrt(alpha_bar[t]), s = sqrt(1 - alpha_bar[t]),
-           wrong = c->prediction == DDPM_X0 && t < 500 ? 0.5 * s / a : 0.5;
+    switch (prediction) {
+    case DDPM_EPS: return eps;
+    case DDPM_X0: return x0;
+    default: return sqrt(alpha_bar) * eps - sqrt(1 - alpha_bar) * x0;
+    }
+}
+
+static void loss_inputs(struct loss_input *i, const struct loss_case *c, double alpha_bar, int t,
+                        double log_tilde)
+{
+    double wrong = c->prediction == DDPM_X0 && t < 500 ? 0.5 * sqrt(1 - alpha_bar) / sqrt(alpha_bar) : 0.5;
     for (int e = 0; e < D; e++) {
-        x0[e] = image_value(11, e);
-        eps[e] = counter(12, e);
-        double target = c->prediction == DDPM_EPS  ? eps[e]
-                        : c->prediction == DDPM_X0 ? x0[e]
-                                                   : a * eps[e] - s * x0[e];
-        p[e] = target + wrong * counter(13, e);
-        v[e] = 0.3 * counter(14, e) + (c->variance == DDPM_LEARNED ? log_tilde : 0);
+        i->x0[e] = image_value(11, e);
+        i->eps[e] = counter(12, e);
+        i->p[e] = target_of(c->prediction, i->x0[e], i->eps[e], alpha_bar) + wrong * counter(13, e);
+        i->v[e] = 0.3 * counter(14, e) + (c->variance == DDPM_LEARNED ? log_tilde : 0);
     }
 }
 
@@ -57,7 +68,8 @@ static void loss_inputs(double *p, double *v, double *x0, double *eps, const str
 static void loss_compare(const struct loss_case *c, const double *wanted)
 {
     struct dd_loss l;
-    double p[D], v[D], x0[D], eps[D], dp[D], dv[D];
+    struct loss_input in;
+    double dp[D], dv[D];
     const ddpm_about *a = loss_about(c);
     struct loss_case learned = *c;
 
@@ -68,10 +80,10 @@ static void loss_compare(const struct loss_case *c, const double *wanted)
 
     for (int k = 0; k < STEPS; k++, wanted += 1 + 2 * D) {
         double largest = 0, tilde = l.chain->tables.beta_tilde[steps_of[k] ? steps_of[k] : 1];
-        loss_inputs(p, v, x0, eps, &learned, a->alpha_bar, steps_of[k], log(tilde));
+        loss_inputs(&in, &learned, a->alpha_bar[steps_of[k]], steps_of[k], log(tilde));
         memset(dv, 0, sizeof dv);
 
-        CHECK_NEAR(dd_loss_image(&l, dp, dv, p, v, x0, eps, steps_of[k]), wanted[0],
+        CHECK_NEAR(dd_loss_image(&l, dp, dv, in.p, in.v, in.x0, in.eps, steps_of[k]), wanted[0],
                    2e-11 * fabs(wanted[0]) + 4 * 0x1p-53 * T / log(2));
 
         for (int e = 0; e < 2 * D; e++)

@@ -141,11 +141,18 @@ static void cut(struct run runs[2], int n, int tile)
     }
 }
 
-/* Computes V and |V| [rows.points * columns.points] of one channel, for the tile whose first output is
-   at (row, column). */
-static void input_of(double *v, double *size, const struct side *rows, const struct side *columns,
-                     const struct dd_conv_shape *s, const double *x, int row, int column)
+/* A kind of tile by its two sides. */
+struct tile {
+    const struct side *rows, *columns;
+};
+
+/* Computes V and |V| [rows.points * columns.points] of one channel, |V| behind all V of the cin channels,
+   for the tile whose first output is at (row, column). */
+static void input_of(double *v, const struct tile *tile, const struct dd_conv_shape *s, const double *x,
+                     int row, int column)
 {
+    const struct side *rows = tile->rows, *columns = tile->columns;
+    double *size = v + s->cin * rows->points * columns->points;
     int h = s->h << s->doubled, w = s->w << s->doubled, n = columns->points, planes = rows->points * n;
     memset(v, 0, (size_t)planes * sizeof *v);
     memset(size, 0, (size_t)planes * sizeof *size);
@@ -163,8 +170,9 @@ static void input_of(double *v, double *size, const struct side *rows, const str
 }
 
 /* Computes U and |U| [rows.points * columns.points] of one channel, one behind the other. */
-static void weights_of(double *u, const struct side *rows, const struct side *columns, const float *g)
+static void weights_of(double *u, const struct tile *tile, const float *g)
 {
+    const struct side *rows = tile->rows, *columns = tile->columns;
     int n = columns->points, planes = rows->points * n;
     double *size = u + planes;
     for (int k = 0; k < planes; k++) {
@@ -177,11 +185,19 @@ static void weights_of(double *u, const struct side *rows, const struct side *co
     }
 }
 
-/* Fills the bound [pixels] of one tile and one output channel, from v, size [cin][planes], u
-   [cin][2][planes] and a [pixels][planes]. */
-static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int planes, const double *a,
-                       const double *v, const double *size, const double *u, int cin)
+/* The sizes of a tile and a [pixels][planes], its factors a_k. */
+struct factors {
+    int pixels, planes, cin;
+    double a[PIXELS * PLANES];
+};
+
+/* Fills the bound [pixels] of one tile and one output channel, from v [2][cin][planes], which is V and |V|,
+   and u [cin][2][planes]. */
+static void tile_bound(double *bound, const struct ulps *ulps, const struct factors *f, const double *v,
+                       const double *u)
 {
+    int pixels = f->pixels, planes = f->planes, cin = f->cin;
+    const double *a = f->a, *size = v + cin * planes;
     double sum[PLANES] = { 0 }, squares[PLANES] = { 0 }, channels[PIXELS] = { 0 };
 
     for (int i = 0; i < cin; i++, v += planes, size += planes, u += 2 * planes) {
@@ -212,50 +228,65 @@ static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int p
     }
 }
 
+/* A convolution, with its input and weights. */
+struct convolution {
+    const struct dd_conv_shape *shape;
+    const double *x;
+    const float *w;
+};
+
 /* Fills the bound of the tiles that lie in both runs. */
-static void tiles_bound(double *bound, const struct dd_conv_shape *s, const struct ulps *ulps,
-                        const struct run *down, const struct run *across, const double *x, const float *w)
+static void tiles_bound(double *bound, const struct convolution *of, const struct ulps *ulps,
+                        const struct run *down, const struct run *across)
 {
-    const struct side *rows = down->side, *columns = across->side;
-    int height = dd_conv_height(s), width = dd_conv_width(s), cin = s->cin, cout = s->cout,
-        high = rows->outputs, wide = columns->outputs;
-    int n = columns->points, planes = rows->points * n, pixels = high * wide;
-    double *u = malloc((size_t)(cin * cout * 2 * planes) * sizeof *u),
-           *v = malloc((size_t)(cin * 2 * planes) * sizeof *v), *size = v + cin * planes;
-    double a[PIXELS * PLANES], one[PIXELS];
+    const struct dd_conv_shape *s = of->shape;
+    struct tile tile = { down->side, across->side };
+    int height = dd_conv_height(s), width = dd_conv_width(s), cin = s->cin, cout = s->cout;
+    int high = tile.rows->outputs, wide = tile.columns->outputs, n = tile.columns->points;
+    struct factors f = { .pixels = high * wide, .planes = tile.rows->points * n, .cin = cin };
+    int planes = f.planes;
+    double *u = malloc((size_t)(cin * cout * 2 * planes) * sizeof *u);
+    double *v = malloc((size_t)(cin * 2 * planes) * sizeof *v), one[PIXELS];
 
     for (int i = 0; i < cin * cout; i++)
-        weights_of(u + i * 2 * planes, rows, columns, w + 9 * i);
-    for (int p = 0; p < pixels; p++)
+        weights_of(u + i * 2 * planes, &tile, of->w + 9 * i);
+    for (int p = 0; p < f.pixels; p++)
         for (int k = 0; k < planes; k++)
-            a[p * planes + k] = rows->at[p / wide][k / n] * columns->at[p % wide][k % n];
+            f.a[p * planes + k] = tile.rows->at[p / wide][k / n] * tile.columns->at[p % wide][k % n];
 
     for (int t = 0; t < down->tiles * across->tiles; t++) {
         int row = down->first + t / across->tiles * high, column = across->first + t % across->tiles * wide;
         for (int i = 0; i < cin; i++)
-            input_of(v + i * planes, size + i * planes, rows, columns, s, x + i, row, column);
+            input_of(v + i * planes, &tile, s, of->x + i, row, column);
 
         for (int o = 0; o < cout; o++) {
-            tile_bound(one, ulps, pixels, planes, a, v, size, u + o * cin * 2 * planes, cin);
-            for (int p = 0; p < pixels; p++)
+            tile_bound(one, ulps, &f, v, u + o * cin * 2 * planes);
+            for (int p = 0; p < f.pixels; p++)
                 if (row + p / wide < height && column + p % wide < width)
                     bound[((row + p / wide) * width + column + p % wide) * cout + o] = one[p];
         }
     }
 
-    free(u), free(v);
+    free(u);
+    free(v);
+}
+
+static const struct ulps *ulps_of(int tile)
+{
+    switch (tile) {
+    case 6: return &largest;
+    case 4: return &large;
+    default: return &small;
+    }
 }
 
 void winograd_bound(double *bound, const struct dd_conv_shape *s, int tile, const double *x, const float *w)
 {
+    const struct convolution of = { s, x, w };
     struct run down[2], across[2];
     cut(down, dd_conv_height(s), tile);
     cut(across, dd_conv_width(s), tile);
     for (int i = 0; i < 4; i++)
         if (down[i / 2].tiles > 0 && across[i % 2].tiles > 0)
-            tiles_bound(bound, s,
-                        tile == 6   ? &largest
-                        : tile == 4 ? &large
-                                    : &small,
-                        &down[i / 2], &across[i % 2], x, w);
+            tiles_bound(bound, &of, ulps_of(tile), &down[i / 2], &across[i % 2]);
 }
