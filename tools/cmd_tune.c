@@ -86,6 +86,7 @@ static int job_open(struct job *j, ddpm_error *err)
 {
     const struct settings *s = j->s;
     struct tuning *t = &j->t;
+
     if (!s->output)
         return dd_error(err, DDPM_EUSAGE, "-o NEW is missing: the model file that gets the solvers");
     int code = read_steps(t, s->steps, err);
@@ -107,6 +108,7 @@ static int job_open(struct job *j, ddpm_error *err)
     t->measure = t->choose;
     t->seed = noises ^ s->seed;
     t->iterations = s->iterations;
+
     code = tuning_open(t, err);
     if (!code)
         code = resume(j, err);

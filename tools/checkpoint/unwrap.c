@@ -88,6 +88,7 @@ static int gather(struct choice *out, const struct candidates *all, const struct
     for (size_t i = 0; i < c->state->tensors; i++) {
         struct named n = c->state->tensor[i];
         const char *buffer = own_buffer(c, n.name);
+
         if (inside(c, n.name)) {
             /* A LitEma average has its names from the raw weights, and its values from the copy. */
             n.name += length;
@@ -97,6 +98,7 @@ static int gather(struct choice *out, const struct candidates *all, const struct
                 missing++;
                 continue;
             }
+
             n.item = from->item;
             out->tensor[out->tensors++] = n;
         } else if (buffer && c->buffers) {
@@ -112,6 +114,7 @@ static int gather(struct choice *out, const struct candidates *all, const struct
             out->left_name = n.name;
         }
     }
+
     return missing ? lacks(all, missing, lost) : DDPM_OK;
 }
 

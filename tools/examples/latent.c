@@ -24,10 +24,16 @@ static int work_open(struct work *w, const char *path, const char *steps, ddpm_e
     ddpm_sampler_options o;
     if (ddpm_model_open(&w->model, path, err) || ddpm_net_create(&w->net, w->model, NULL, err))
         return 1;
+
     const ddpm_about *a = ddpm_model_about(w->model);
     w->d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
+
+    /* Clipping x0 would change what the way there and back leads to. */
     ddpm_sampler_defaults(&o, a);
-    o.sampler = "ode", o.clip = 0, o.eps = ddpm_net_eps, o.eps_user = w->net;
+    o.sampler = "ode";
+    o.clip = 0;
+    o.eps = ddpm_net_eps;
+    o.eps_user = w->net;
     if (ddpm_chain_respace(&w->chain, a, steps, NULL, err) ||
         ddpm_sampler_create(&w->sampler, w->chain, &o, w->d, 1, NULL, err))
         return 1;
@@ -35,18 +41,20 @@ static int work_open(struct work *w, const char *path, const char *steps, ddpm_e
     return 0;
 }
 
-/* x [d] from chain position i, so many steps down to less noise, or up. */
+/* Carries x [d] from chain position i so many steps down, to less noise, or up. */
 static int travel(struct work *w, double *x, int i, int down, int up, ddpm_error *err)
 {
     const uint32_t index = 0;
     if (ddpm_sampler_start(w->sampler, &index, NULL, 1, x, i, err))
         return 1;
+
     for (; down > 0; down--)
         if (ddpm_sampler_step(w->sampler, err))
             return 1;
     for (; up > 0; up--)
         if (ddpm_sampler_encode(w->sampler, err))
             return 1;
+
     memcpy(x, ddpm_sampler_state(w->sampler, NULL), w->d * sizeof *x);
     return 0;
 }
@@ -62,8 +70,10 @@ static double root_mean_square(const double *a, const double *b, size_t d)
 static void report(const struct work *w, const double *image, const double *latent, const double *back)
 {
     double sum = 0, square = 0, d = (double)w->d;
-    for (size_t k = 0; k < w->d; k++)
-        sum += latent[k], square += latent[k] * latent[k];
+    for (size_t k = 0; k < w->d; k++) {
+        sum += latent[k];
+        square += latent[k] * latent[k];
+    }
     printf("latent: mean %.3f, deviation %.3f; there and back: %.4f\n", sum / d,
            sqrt(square / d - sum / d * (sum / d)), root_mean_square(image, back, w->d));
 }
@@ -73,13 +83,23 @@ int main(int argc, char **argv)
     struct work w = { .d = 0 };
     ddpm_error err;
     uint64_t seed = 1;
-    if (argc < 2)
-        return fprintf(stderr, "usage: latent MODEL [STEPS]\n"), 64;
-    if (work_open(&w, argv[1], argc > 2 ? argv[2] : "100", &err))
-        return fprintf(stderr, "latent: %s\n", err.text), 1;
-    double *image = malloc(3 * w.d * sizeof *image), *latent = image + w.d, *back = latent + w.d;
-    if (!image)
-        return fprintf(stderr, "latent: out of memory\n"), 1;
+
+    if (argc < 2) {
+        fprintf(stderr, "usage: latent MODEL [STEPS]\n");
+        return 64;
+    }
+    if (work_open(&w, argv[1], argc > 2 ? argv[2] : "100", &err)) {
+        fprintf(stderr, "latent: %s\n", err.text);
+        return 1;
+    }
+    double *image = malloc(3 * w.d * sizeof *image);
+    if (!image) {
+        fprintf(stderr, "latent: out of memory\n");
+        return 1;
+    }
+    double *latent = image + w.d, *back = latent + w.d;
+
+    /* From noise to an image, and from the image to its latent. */
     ddpm_noise(&seed, image, w.d, 0, INFINITY, 0);
     int code = travel(&w, image, w.K - 1, w.K, 0, &err);
     memcpy(latent, image, w.d * sizeof *latent);
@@ -88,11 +108,16 @@ int main(int argc, char **argv)
     /* Down to position 0, where encoding began: the last step would denoise once more. */
     memcpy(back, latent, w.d * sizeof *back);
     code = code ? code : travel(&w, back, w.K - 1, w.K - 1, 0, &err);
+
     if (code)
         fprintf(stderr, "latent: %s\n", err.text);
     else
         report(&w, image, latent, back);
+
     free(image);
-    ddpm_sampler_free(w.sampler), ddpm_chain_free(w.chain), ddpm_net_free(w.net), ddpm_model_close(w.model);
+    ddpm_sampler_free(w.sampler);
+    ddpm_chain_free(w.chain);
+    ddpm_net_free(w.net);
+    ddpm_model_close(w.model);
     return code;
 }

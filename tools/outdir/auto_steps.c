@@ -16,6 +16,8 @@ static int read_folder(char **steps, const char *folder, ddpm_error *err)
     struct shard_manifests p = { 0 };
     cJSON *root = NULL;
     int code = access(folder, F_OK) ? DDPM_OK : shard_manifests_read(&p, folder, NULL, NULL, err);
+
+    /* All manifests of a folder have the same settings. */
     const struct manifest *l = !code && p.count ? &p.manifest[0] : NULL;
     if (l && l->header)
         code = dd_json_parse(&root, l->header, strlen(l->header), l->path, err);
@@ -56,6 +58,7 @@ static int measure(double *step, double *save, const struct auto_steps *a, ddpm_
         code = generator_try(&s, a->batch, &all, err);
         one = all / a->batch;
     }
+
     *step = one;
     *save = p.save;
     generator_close(&s);
@@ -67,6 +70,7 @@ static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
 {
     double step, save;
     int T = ddpm_model_about(a->model)->steps, batches = (a->n + a->batch - 1) / a->batch;
+
     int code = measure(&step, &save, a, err);
     if (code)
         return code;

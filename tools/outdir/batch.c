@@ -21,6 +21,7 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 int batch_open(struct batch *b, ddpm_error *err)
 {
     struct image_work *w = &b->work;
+
     b->made = b->lost = w->missing = 0;
     b->stop = (struct saved_batch){ .n = 0 };
     w->todo = malloc((size_t)w->n * sizeof *w->todo);
@@ -55,6 +56,7 @@ static int list_lost(struct batch *b, ddpm_error *err)
 {
     const struct generator *s = b->generator;
     int code = DDPM_OK, first = (int)(s->index - b->list);
+
     for (int row = 0; row < s->rows && !code; row++) {
         int lost = ddpm_sampler_lost(s->sampler, row);
         if (lost)
@@ -72,6 +74,7 @@ static int save(struct batch *b, ddpm_error *err)
     const char *without = a->force ? " without --force" : "";
     ddpm_error why = *err;
     int steps = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
+
     int code = list_lost(b, err);
     if (code)
         return code;
@@ -95,6 +98,7 @@ static int load_saved(struct saved_batch *f, const struct batch *b, ddpm_error *
 {
     const struct image_store *a = &b->image_store;
     ddpm_error said;
+
     *f = (struct saved_batch){ .n = 0 };
     if (a->force)
         return DDPM_OK;
@@ -124,6 +128,7 @@ static int resume(struct batch *b, ddpm_error *err)
         code = generator_resume(b->generator, &f, take_image, b, err);
     if (code == TRY_LATER)
         code = save(b, err);
+
     saved_batch_free(&f);
     return code ? code : saved_batch_remove(b->image_store.folder, b->image_store.part, err);
 }

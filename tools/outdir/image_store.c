@@ -32,6 +32,7 @@ double image_store_values(const struct image_store *a)
 static void estimate_size(const struct image_store *a, double *least, double *most)
 {
     double text = (double)strlen(a->header) + 100, values = image_store_values(a);
+
     *least = a->array ? 128 + 4 * values : text + values / 1032;
     *most = a->array ? *least : text + values * 1.01;
 }
@@ -41,6 +42,7 @@ static int check_room(struct image_store *a, int missing, ddpm_error *err)
 {
     struct statvfs v;
     double least, most;
+
     if (access(a->folder, W_OK | X_OK))
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written to: %s", a->folder,
                         strerror(errno));
@@ -55,9 +57,12 @@ static int check_room(struct image_store *a, int missing, ddpm_error *err)
             err, DDPM_EIO,
             "%s: %d images take %.3g MB at least and %.3g MB are free: make room, or fewer images", a->folder,
             missing, missing * least / 1e6, room / 1e6);
+
+    /* Some file systems have no limit of files; f_files is then 0. */
     if (v.f_files && v.f_favail < (fsfilcnt_t)missing)
         return dd_error(err, DDPM_EIO, "%s: its file system has room for %llu more files, not for %d",
                         a->folder, (unsigned long long)v.f_favail, missing);
+
     if (missing * most > room)
         snprintf(a->warning, sizeof a->warning,
                  "%.100s: %d images may take up to %.3g MB, and %.3g MB are free", a->folder, missing,
@@ -217,13 +222,15 @@ static int put(struct image_store *a, const struct manifest_line *line, ddpm_err
 int image_store_add(struct image_store *a, uint32_t index, const double *frame, int step, double seconds,
                     ddpm_error *err)
 {
-    struct manifest_line line = { .index = index,
-                                  .ok = frame,
-                                  .file = image_store_path(a, index, NULL),
-                                  .step = step,
-                                  .seconds = seconds };
-    int code = check_folder(a, err);
+    struct manifest_line line = {
+        .index = index,
+        .ok = frame,
+        .file = image_store_path(a, index, NULL),
+        .step = step,
+        .seconds = seconds,
+    };
     snprintf(line.seed, sizeof line.seed, "%" PRIu64, a->recipe->seed);
+    int code = check_folder(a, err);
     if (code || !frame)
         return code ? code : manifest_add(&a->manifest, &line, err);
 
@@ -238,6 +245,7 @@ int image_store_add(struct image_store *a, uint32_t index, const double *frame, 
         code = manifest_hash(line.sha256, a->image.output.temporary, err);
     if (!code)
         code = put(a, &line, err);
+
     image_output_free(&a->image);
     return code;
 }

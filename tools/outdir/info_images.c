@@ -81,6 +81,7 @@ static void print_picture(const char *path, const struct picture *p, const struc
         puts("picture       made by ddpm with these settings; ddpm verify makes it again");
     else
         puts("picture       made by ddpm train with these settings, of the weights of that moment");
+
     printf("pixels        %d x %d, %d channel%s\n", p->width, p->height, p->channels,
            p->channels == 1 ? "" : "s");
     printf("images        %d, index", r->n);
@@ -147,6 +148,7 @@ static void print_images(const char *path, const struct count *c, cJSON *root, b
     }
 
     printf("folder        of images, made by ddpm with these settings; ddpm verify makes some again\n");
+
     printf("images        %zu made of %zu %s", c->made, c->asked ? (size_t)c->asked : c->listed,
            c->asked ? "asked for" : "listed");
     if (c->lost)

@@ -27,6 +27,8 @@ static int append(struct manifest *l, char *line, ddpm_error *err)
 {
     size_t done = 0, size = strlen(line) + 1;
     line[size - 1] = '\n'; /* replaces the zero: from here on the line is no string */
+
+    /* A signal may interrupt a write. */
     while (done < size) {
         ssize_t n = write(l->fd, line + done, size - done);
         if (n < 0 && errno == EINTR)
@@ -40,6 +42,7 @@ static int append(struct manifest *l, char *line, ddpm_error *err)
         l->size += size;
         return DDPM_OK;
     }
+
     int number = errno;
     if (ftruncate(l->fd, (off_t)l->size))
         number = number ? number : errno;
@@ -58,11 +61,13 @@ int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_err
     if (l->fd < 0)
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s",
                         l->path, strerror(errno));
+
     if (begins && !l->part)
         l->size = strlen(header) + 1;
     else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
         return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path,
                         strerror(errno));
+
     if (begins && l->part) {
         char *line = strdup(header);
         code = line ? append(l, line, err) : dd_error_memory(err, l->path);

@@ -43,15 +43,15 @@ static bool may_go(struct image_store *a, const struct manifest_line *line)
 {
     const char *const patterns[] = { a->pattern, "image-%06d.png", "image-%06d.npy" };
     char name[IMAGE_NAME_MOST];
+
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         image_name_put(name, patterns[i], line->index);
         if (!strcmp(name, line->file))
             return true;
     }
 
-    image_store_path(a, 0, line);
-    bool ours = names_image(a, line->index);
-    return ours;
+    image_store_path(a, 0, line); /* fills a->path, which names_image reads */
+    return names_image(a, line->index);
 }
 
 /* Sets *equal to whether the file at a->path is a whole picture of this image with these settings.  An array
@@ -63,6 +63,7 @@ static int settings_equal(bool *equal, const struct image_store *a, uint32_t ind
     struct picture p;
     struct stat st;
     char *text = NULL;
+
     if (a->array) {
         *equal = stat(a->path, &st) == 0 && (double)st.st_size == HEAD + 4 * image_store_values(a);
         return DDPM_OK;
@@ -90,6 +91,7 @@ static int is_replaced(bool *known, const struct image_store *a, ddpm_error *err
     const char *name = a->path + strlen(a->folder) + 1;
     const struct manifest_line *line = NULL;
     char sha256[65];
+
     if (a->replaced.header && recipe_same(a->replaced.header, a->header))
         line = manifest_named(&a->replaced, name);
     int code = line ? manifest_hash(sha256, a->path, err) : DDPM_OK;
@@ -137,6 +139,7 @@ static int check_place(struct image_store *a, uint32_t index, ddpm_error *err)
 {
     const struct manifest_line *here = manifest_named(&a->manifest, image_store_path(a, index, NULL));
     bool there = false;
+
     int code = look(&there, a, err);
     if (!code && here && here->index != index)
         code =
@@ -161,11 +164,13 @@ static int is_missing(bool *missing, struct image_store *a, uint32_t index, cons
 {
     bool there = false;
     int code = DDPM_OK;
+
     *missing = !line || (!line->ok && a->retry);
     if (line && line->ok) {
         image_store_path(a, index, line);
         code = look(&there, a, err);
         *missing = !there;
+
         if (!code && there && a->check)
             code = check_listed(a, line, missing, err);
         a->named += !*missing && has_other_name(a, line);
@@ -177,6 +182,7 @@ int missing_images_find(struct image_store *a, struct image_work *w, ddpm_error 
 {
     int code = DDPM_OK;
     w->missing = w->lost = 0;
+
     for (int i = 0; i < w->n && !code; i++) {
         const struct manifest_line *line = manifest_find(&a->manifest, w->index[i]);
         bool missing = false;

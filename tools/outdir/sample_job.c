@@ -36,12 +36,15 @@ static int read_shard(struct sample_job *j, ddpm_error *err)
             source);
 
     snprintf(j->range, sizeof j->range, "0-%d", j->n - 1);
+
+    /* Without --shard the whole list is kept, to tell at the end whether all images are there. */
     if (!j->shard.asked) {
         j->whole = malloc((size_t)j->n * sizeof *j->whole);
         if (!j->whole)
             return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", j->n);
         memcpy(j->whole, j->index, (size_t)j->n * sizeof *j->whole);
     }
+
     shard_take(&j->shard, j->index, &j->n);
     shard_tell(&j->shard, j->command, &s->common, j->n, j->all);
     return DDPM_OK;
@@ -94,10 +97,13 @@ static int open_image_output(struct sample_job *j, ddpm_error *err)
         .array = is_array(j),
         .force = s->force,
     };
+
+    /* Several images in one file are enlarged to a size that can be looked at. */
     if (!g->array) {
         struct layout l = layout_of(g->about, g->n, j->recipe.keep_steps);
         j->recipe.scale = layout_scale(&l, (int)s->scale);
     }
+
     int code = image_output_open(g, sample_job_output(j), err);
     interrupt_removes(g->output.temporary);
     if (!code && g->output.standard && (s->common.json || s->show))
@@ -117,6 +123,7 @@ static int open_batch(struct sample_job *j, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
     struct batch *b = &j->batch;
+
     b->generator = &j->generator;
     b->work = (struct image_work){ .index = j->index, .n = j->n };
     b->image_store = (struct image_store){
@@ -141,6 +148,7 @@ static void announce(const struct sample_job *j)
     const struct sample_settings *s = j->s;
     const struct image_store *a = &j->batch.image_store;
     const ddpm_tables *t = ddpm_chain_tables(j->generator.chain);
+
     if (t->warning)
         remark(j->command, &s->common, "%s", t->warning);
     if (*j->generator.warning)
@@ -153,6 +161,7 @@ static void announce(const struct sample_job *j)
     if (s->outdir && s->name && a->named)
         remark(j->command, &s->common, "%s: %d images are there under other names, and keep them", s->outdir,
                a->named);
+
     if (s->common.verbose)
         remark(j->command, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler, j->recipe.variance,
                t->K, j->recipe.steps);
@@ -208,6 +217,7 @@ static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
         .common = &s->common,
     };
     int wanted = s->batch ? (int)s->batch : BATCH, runs = s->guidance == 1 || s->guidance == 0 ? 1 : 2;
+
     *batch = wanted / runs < j->n ? wanted : j->n * runs;
     memory_limit_find(&l, "");
     return memory_limit_batch(batch, s->batch > 0, &l, err);

@@ -28,30 +28,33 @@ static char *path_in(const char *folder, const char *part, ddpm_error *err)
 static void describe(struct dd_entry entry[3], const struct saved_batch *f)
 {
     const uint64_t n = (uint64_t)f->n;
-    const struct dd_entry e[3] = {
-        { .name = "index",
-          .dtype = DD_U32,
-          .rank = 1,
-          .dim = { n },
-          .data = (const unsigned char *)f->index },
-        { .name = "state",
-          .dtype = DD_F64,
-          .rank = 3,
-          .dim = { f->buffers, n, f->d },
-          .data = (const unsigned char *)f->state },
-        { .name = "frames",
-          .dtype = DD_F64,
-          .rank = 3,
-          .dim = { n, f->frames, f->d },
-          .data = (const unsigned char *)f->frame },
+    entry[0] = (struct dd_entry){
+        .name = "index",
+        .dtype = DD_U32,
+        .rank = 1,
+        .dim = { n },
+        .data = (const unsigned char *)f->index,
+    };
+    entry[1] = (struct dd_entry){
+        .name = "state",
+        .dtype = DD_F64,
+        .rank = 3,
+        .dim = { f->buffers, n, f->d },
+        .data = (const unsigned char *)f->state,
+    };
+    entry[2] = (struct dd_entry){
+        .name = "frames",
+        .dtype = DD_F64,
+        .rank = 3,
+        .dim = { n, f->frames, f->d },
+        .data = (const unsigned char *)f->frame,
     };
 
     for (int i = 0; i < 3; i++) {
-        entry[i] = e[i];
         entry[i].count = 1;
-        for (int k = 0; k < e[i].rank; k++)
-            entry[i].count *= e[i].dim[k];
-        entry[i].size = (size_t)entry[i].count * (dd_dtype_bits(e[i].dtype) / 8);
+        for (int k = 0; k < entry[i].rank; k++)
+            entry[i].count *= entry[i].dim[k];
+        entry[i].size = (size_t)entry[i].count * (dd_dtype_bits(entry[i].dtype) / 8);
     }
 }
 

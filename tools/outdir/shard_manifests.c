@@ -68,6 +68,7 @@ int shard_manifests_read(struct shard_manifests *p, const char *folder, const ch
                  name[i] + strlen("manifest"));
         if (but && !strcmp(part, but))
             continue;
+
         struct manifest *l = &p->manifest[p->count++];
         code = manifest_read(l, folder, part, err);
         if (!code && header && l->header && strcmp(l->header, header))

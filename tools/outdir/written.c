@@ -13,6 +13,7 @@ static bool is_shared(const struct written *w)
 static void print_object(const struct written *w)
 {
     cJSON *o = cJSON_CreateObject();
+
     cJSON_AddStringToObject(o, "wrote", w->where);
     cJSON_AddNumberToObject(o, "images", w->images);
     cJSON_AddNumberToObject(o, "lost", w->lost);
@@ -38,10 +39,13 @@ void written_tell(const struct written *w, const struct command *command, const 
         snprintf(shard, sizeof shard, ", shard %d/%d", w->shard->number, w->shard->of);
         asked = w->all;
     }
+
+    /* A merge made none itself: w->made is -1 there. */
     bool counted = w->folder && w->made >= 0;
     if (counted && w->made < w->images)
         snprintf(before, sizeof before, ", %d of them made now", w->made);
     progress_took(took, w->seconds, counted ? w->made : w->images + w->lost);
+
     remark(command, common, "wrote %s: %d%s image%s%s%s%s", w->where, w->images, of, asked == 1 ? "" : "s",
            shard, before, took);
     if (w->folder && w->lost)

@@ -30,10 +30,13 @@ static void keep_frame(struct generator *s, int executed, int K)
 {
     const double *x = ddpm_sampler_state(s->sampler, NULL);
     size_t frames = (size_t)s->frames;
+
     for (int f = 0; f < s->frames; f++) {
         int shown = s->frames == 1 ? K : (int)rint((double)f * K / (s->frames - 1));
         if (executed != shown)
             continue;
+
+        /* frame is [batch, frames, d], the state [batch, d]. */
         for (size_t row = 0; row < (size_t)s->rows; row++)
             memcpy(s->frame + (row * frames + (size_t)f) * s->d, x + row * s->d, s->d * sizeof *x);
     }
@@ -51,6 +54,7 @@ static void name_lost(struct generator *s, const ddpm_error *sentence)
         int lost = ddpm_sampler_lost(s->sampler, row);
         if (!lost || s->told[row])
             continue;
+
         s->told[row] = true;
         dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", s->index[row],
                  ddpm_chain_tables(s->chain)->t[lost - 1]);
@@ -67,6 +71,7 @@ static int take_step(struct generator *s, struct progress *p, ddpm_error *err)
     int code = up ? ddpm_sampler_encode(s->sampler, err) : ddpm_sampler_step(s->sampler, err);
     if (code != DDPM_ENAN)
         return code;
+
     progress_clear(p);
     name_lost(s, err);
     return DDPM_OK;
@@ -80,6 +85,7 @@ static void start_one(struct generator *s, double *x, uint32_t index)
         memcpy(x, s->from.x, s->d * sizeof *x);
         return;
     }
+
     if (s->has_noise)
         given_noise_draw(&s->noise, x, s->d, index, INFINITY, 0); /* t infinite: x_T */
     else
@@ -103,6 +109,7 @@ static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
     s->index = index;
     s->rows = n;
     s->taken = taken;
+
     for (int row = 0; row < n; row++) {
         s->told[row] = false;
         if (s->about->classes)
@@ -148,9 +155,10 @@ int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err)
 {
     static const uint32_t index[BATCH_MOST]; /* all 0: every file of given noise has image 0 */
     struct progress clock;
+
     progress_begin(&clock, s->common, "", 0);
     set_up(s, index, n, 0);
-    s->rows = 0;
+    s->rows = 0; /* no batch is under way: a stop saves nothing */
     int code = ddpm_sampler_start(s->sampler, index, classes_of(s), n, NULL, 0, err);
     if (!code)
         code = ddpm_sampler_step(s->sampler, err);
@@ -209,6 +217,7 @@ static int run_batch(struct generator *s, struct progress *p, double done, ddpm_
             return TRY_LATER;
         if (code)
             return code;
+
         if (s->time_budget)
             time_budget_step(s->time_budget, progress_seconds(p) - begun, s->rows);
     }
@@ -248,6 +257,7 @@ static int run_all(struct generator *s, const struct saved_batch *f, const uint3
 {
     struct progress own, *p = s->progress ? s->progress : &own;
     int K = steps_of(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
+
     if (!s->progress)
         progress_begin(&own, s->common, "image steps", (double)n * left);
     if (s->time_budget && isfinite(time_budget_left(s->time_budget)))
@@ -317,9 +327,11 @@ void generator_saved_batch(const struct generator *s, struct saved_batch *f)
     const double *state = ddpm_sampler_state(s->sampler, NULL);
     f->n = kept;
     f->taken = s->taken;
+
     for (int row = 0; row < s->rows && kept; row++) {
         if (ddpm_sampler_lost(s->sampler, row))
             continue;
+
         f->index[n] = s->index[row];
         for (size_t b = 0; b < f->buffers; b++)
             memcpy(f->state + (b * (size_t)kept + (size_t)n) * s->d,

@@ -15,6 +15,7 @@ static char *list_text(const ddpm_tables *t)
 {
     size_t size = (size_t)t->K * 25 + 1, n = 0; /* %.17g takes at most 24 characters */
     char *text = malloc(size);
+
     for (int i = 0; text && i < t->K; i++)
         n += (size_t)snprintf(text + n, size - n, "%.17g%s", t->t[i], i + 1 < t->K || i == 0 ? "," : "");
     return text;
@@ -75,11 +76,14 @@ static int open_own_chain(struct generator *s, struct recipe *r, ddpm_error *err
 {
     bool list = strchr(r->steps, ',');
     int K = list ? 0 : atoi(r->steps);
+
     for (const char *p = r->steps; list && *p; p++)
         K += (*p == ',' && p[1]) || !p[1]; /* counts "0,20" as 2 and "999," as 1 */
+
     if (!list && strspn(r->steps, "0123456789") != strlen(r->steps))
         return dd_error(err, DDPM_EUSAGE, "--steps %.60s: sampler %s takes a number of steps, such as %d",
                         r->steps, r->sampler, s->about->tuned_count ? s->about->tuned[0].K : 6);
+
     r->spacing = "tuned";
     return ddpm_chain_tuned(&s->chain, s->about, K, err);
 }
@@ -125,6 +129,7 @@ static int open_start(struct generator *s, struct recipe *r, const char *path, d
     s->top = t->K - 1;
     s->encode = r->encode;
     s->seed = r->seed;
+
     if (path && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
         return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to,
                         t->t[0], t->t[s->top]);
@@ -190,8 +195,9 @@ static void warn_of_x0(struct generator *s, const struct recipe *r)
 {
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
     double ab = t->alpha_bar[s->top];
-    bool analytic =
-        !strcmp(r->variance, "analytic"); /* then ddim uses the network's own eps, not that of x0 */
+
+    /* With the variance analytic, ddim takes the network's own eps, not that of x0. */
+    bool analytic = !strcmp(r->variance, "analytic");
     if (!s->about->mse || s->about->prediction != DDPM_EPS || analytic ||
         !ddpm_sampler_traits_of(r->sampler)->trusts_x0)
         return;
@@ -208,6 +214,7 @@ static void warn_of_x0(struct generator *s, const struct recipe *r)
 static int allocate(struct generator *s, ddpm_error *err)
 {
     size_t batch = (size_t)s->batch;
+
     s->frame = calloc(batch * (size_t)s->frames, s->d * sizeof *s->frame);
     s->start = calloc(batch, s->d * sizeof *s->start);
     s->classes = calloc(batch, sizeof *s->classes);

@@ -335,6 +335,7 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
         draw_curve(f, loss, 0, &e);
         entry[n++] = e;
     }
+
     if (side) {
         struct entry e = { .pen = { thick, blue } };
         whole_number(steps, (double)((2 * side + 1) * (size_t)w->steps));
@@ -342,14 +343,18 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
         draw_curve(f, loss, side, &e);
         entry[n++] = e;
     }
+
     if (held->points) {
         bool few = held->points <= MARKED;
-        struct entry e = { .words = "held-out images, averaged weights",
-                           .marked = few,
-                           .pen = { thick, red } };
+        struct entry e = {
+            .words = "held-out images, averaged weights",
+            .marked = few,
+            .pen = { thick, red },
+        };
         draw_curve(f, held, 0, &e);
         entry[n++] = e;
     }
+
     draw_legend(f, entry, n);
 }
 

@@ -47,6 +47,8 @@ static cJSON *settings_of(const struct trials *t)
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
     snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler,
              t->reference.K);
+
+    /* The program and the machine. */
     cJSON_AddStringToObject(o, "program", "ddpm " DDPM_VERSION);
     machine_command_line(text, sizeof text);
     cJSON_AddStringToObject(o, "command", text);
@@ -54,11 +56,15 @@ static cJSON *settings_of(const struct trials *t)
     cJSON_AddStringToObject(o, "date", text);
     machine_processor(text, sizeof text, "");
     cJSON_AddStringToObject(o, "processor", text);
+
+    /* The model. */
     cJSON_AddStringToObject(o, "file", t->file);
     cJSON_AddStringToObject(o, "model", t->about->id);
     cJSON_AddNumberToObject(o, "height", t->about->height);
     cJSON_AddNumberToObject(o, "width", t->about->width);
     cJSON_AddNumberToObject(o, "channels", t->about->channels);
+
+    /* The trials. */
     cJSON_AddNumberToObject(o, "images", t->n);
     cJSON_AddNumberToObject(o, "rounds", t->rounds);
     cJSON_AddNumberToObject(o, "batch", t->batch);
@@ -68,6 +74,8 @@ static cJSON *settings_of(const struct trials *t)
     cJSON_AddStringToObject(o, "spacing", t->spacing);
     cJSON_AddStringToObject(o, "variance", t->variance);
     cJSON_AddStringToObject(o, "seed", seed);
+
+    /* The set that they are compared with. */
     cJSON_AddStringToObject(o, "data", t->data ? t->data->path : "");
     cJSON_AddStringToObject(o, "reference", t->data ? "the data" : reference);
     cJSON_AddNumberToObject(o, "reference_images", t->data ? (double)t->data->count : t->n);
@@ -84,11 +92,13 @@ static cJSON *row_of(const struct trials *t, const struct trial *one)
 
     cJSON_AddStringToObject(o, "sampler", one->sampler);
     cJSON_AddNumberToObject(o, "steps", one->K);
+
     add(o, "seconds", one->median);
     add(o, "spread", 100 * one->spread);
     add(o, "images_per_second", 1 / one->median);
     add(o, "network", fmin(100, 100 * one->network / one->whole));
     add(o, "memory", one->memory / 1048576);
+
     add(o, "bits", one->bits);
     add(o, "distance", one->compared ? one->distance.distance : NAN);
     add(o, "plain", one->compared ? one->distance.plain : NAN);
@@ -101,6 +111,7 @@ static cJSON *row_of(const struct trials *t, const struct trial *one)
     add(o, "rmse", one->rmse);
     add(o, "psnr", one->psnr);
     add(o, "ssim", one->ssim);
+
     cJSON_AddNumberToObject(o, "discarded", one->discarded);
     cJSON_AddNumberToObject(o, "lost", one->lost);
     cJSON_AddBoolToObject(o, "front", one->front);
