@@ -14,6 +14,7 @@
 #include "cli/folder.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "sample/recipe.h"
 #include "trial/bench_rank.h"
 #include "trial/bench_report.h"
 
@@ -21,12 +22,12 @@ struct settings {
     struct common common;
     const char *model, *steps, *sampler, *spacing, *variance, *fit, *report, *npy;
     int64_t images, rounds, batch;
-    double time, suggest, spread;
+    double time, suggest, spread, guidance;
     uint64_t seed;
     bool force;
 };
 static const struct settings defaults = {
-    .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto"
+    .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto", .guidance = 1
 };
 static const char default_steps[] = "4,6,8,10,20,50,250,1000", default_samplers[] = "ddpm,dpmpp";
 
@@ -262,6 +263,7 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     t->about = ddpm_model_about(j->model);
     t->spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0];
     t->variance = s->variance;
+    t->guidance = s->guidance;
     t->seed = s->seed;
 
     code = list_trials(t, s, err);
@@ -435,6 +437,8 @@ static const struct option options[] = {
       ddpm_spacing_names, FIELD(spacing), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names,
       FIELD(variance), 0, 0 },
+    { "guidance", 0, OPTION_NUMBER, "W", "of a model with a null class, as in ddpm sample (default: 1, none)",
+      NULL, FIELD(guidance), 0, GUIDANCE_MOST },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "fit", 0, OPTION_CHOICE, "HOW",
       "data of another size than the model's: pad with black, crop the middle, or resize and crop",

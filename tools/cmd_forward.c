@@ -149,7 +149,8 @@ static int read_t(struct forward *f, ddpm_error *err)
 static int read_y(struct forward *f, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(&f->io, "y");
-    int classes = ddpm_model_about(f->model)->classes;
+    const ddpm_about *a = ddpm_model_about(f->model);
+    int classes = a->classes, last = classes - 1 + a->null_class;
     if (!e && !classes)
         return DDPM_OK;
     if (!e)
@@ -170,9 +171,9 @@ static int read_y(struct forward *f, ddpm_error *err)
         return dd_error_memory(err, "y");
     for (size_t i = 0; i < f->n; i++) {
         int64_t k = whole_number(e, i);
-        if (k < 0 || k >= classes)
+        if (k < 0 || k > last)
             return dd_error(err, DDPM_EDATA, "%s: y[%zu] is %" PRId64 ", expected 0 to %d", f->path, i, k,
-                            classes - 1);
+                            last);
         f->classes[i] = (int32_t)k;
     }
     return DDPM_OK;

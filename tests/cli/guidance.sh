@@ -43,6 +43,15 @@ test_guidance_same_bits() {
 	expect 0 ddpm verify -m guided.ddpm a
 }
 
+# bench guides like sample; forward knows the null class as one more class.
+test_guidance_bench() {
+	guided_model
+	expect 0 ddpm bench -m guided.ddpm --steps 2 --sampler ddpm -n 4 --rounds 1 --guidance 3 --npy a --json; prints '"guidance":3'
+	expect 0 ddpm bench -m guided.ddpm --steps 2 --sampler ddpm -n 4 --rounds 1 --npy b
+	! cmp -s a/ddpm-2.npy b/ddpm-2.npy || fail 'bench does not guide'
+	expect 64 ddpm bench --steps 2 --sampler ddpm -n 4 --rounds 1 --guidance 3; says 'this model has no classes'
+}
+
 # What cannot be guided is refused before the first step.
 test_guidance_refused() {
 	guided_model

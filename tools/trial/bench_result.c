@@ -73,6 +73,7 @@ static cJSON *settings_of(const struct trials *t)
     cJSON_AddStringToObject(o, "engine_class", t->engine_class);
     cJSON_AddStringToObject(o, "spacing", t->spacing);
     cJSON_AddStringToObject(o, "variance", t->variance);
+    cJSON_AddNumberToObject(o, "guidance", t->guidance);
     cJSON_AddStringToObject(o, "seed", seed);
 
     /* The set that they are compared with. */

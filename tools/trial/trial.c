@@ -33,7 +33,7 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
         .snr = 0.16,
         .keep_steps = 1,
         .class = t->about->classes ? CLASS_ALL : CLASS_NONE,
-        .guidance = 1,
+        .guidance = t->guidance,
         .format = "npy",
     };
     const struct generator_options o = {

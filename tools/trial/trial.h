@@ -51,6 +51,7 @@ struct trials {
     const ddpm_model *model;
     const ddpm_about *about;
     const char *spacing, *variance;
+    double guidance;
     const char *file; /* name of the model file */
     uint64_t seed;
     int n, least; /* images in a set; the budget may reduce n, but not below least, and after a round anew */
