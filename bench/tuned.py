@@ -42,6 +42,8 @@ def lines_of(o, found):
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
                             check=True, cwd=HERE).stdout.strip()
     for (sampler, steps), value in found.items():
+        if steps not in TUNED:
+            continue
         goal = reached = None
         if sampler == "tuned":
             limit = min(found[s, AS_NEAR_AS[steps]] for s in SOLVERS)
