@@ -18,9 +18,9 @@
    create no function can run out of memory.  A handle keeps copies of the options that it was given.  If it
    keeps a caller's pointer, the comment says so.
 
-   Threads.  A model is immutable once opened and may be shared between threads; every other handle belongs to
-   one thread at a time.  A network starts its threads when it is created; between runs they sleep, and
-   they take no signals.  After fork() a child process may go on with its parent's handles, which compute with
+   Threads.  A model is immutable once opened, but for ddpm_model_resize, and may be shared between threads;
+   every other handle belongs to one thread at a time.  A network starts its threads when it is created;
+   between runs they sleep, and they take no signals.  After fork() a child process may go on with its parent's handles, which compute with
    one thread there, or create its own.  A caller's rounding mode, flush-to-zero and locale change no bit:
    every function works under the defaults, on all its threads and in the functions that it calls back, and
    restores the caller's settings when it returns.
@@ -215,6 +215,15 @@ DDPM_API int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, c
 /* Makes a copy of m with a tuned solver, to be saved.  It replaces a solver of as many steps. */
 DDPM_API int ddpm_model_add_tuned(ddpm_model **with, const ddpm_model *m, const ddpm_tuned *solver,
                                   ddpm_error *err);
+
+/* Makes m a model of images of another size, of which networks are then created.  Its weights and its id
+   stay, and so does attention at the levels where it was trained; the sides that ddpm_model_about and a
+   saved file give are the new ones.  Every level of the network but the last halves the sides, so they are
+   multiples of 2^(levels - 1).  What ddpm_model_about and ddpm_model_tensors gave before ends its life, so
+   no other thread may use m meanwhile.  Networks of m keep their size: to have networks of several sizes,
+   create one after each call.  DDPM_EUSAGE: the network cannot halve a side; err names the nearest sizes
+   that it can.  DDPM_ENOMEM.  An error leaves m as it was. */
+DDPM_API int ddpm_model_resize(ddpm_model *m, int height, int width, ddpm_error *err);
 
 /* ---- networks: a model made ready to run ---- */
 

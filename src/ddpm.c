@@ -6,6 +6,7 @@
 #include "net/engine_class.h"
 #include "net/features.h"
 #include "net/model_file.h"
+#include "net/model_size.h"
 #include "net/model_statistics.h"
 #include "net/model_tuned.h"
 #include "net/net.h"
@@ -170,6 +171,11 @@ int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const doub
 int ddpm_model_add_tuned(ddpm_model **with, const ddpm_model *m, const ddpm_tuned *solver, ddpm_error *err)
 {
     DD_ENTRY(int, dd_model_tuned_add(with, m, solver, err));
+}
+
+int ddpm_model_resize(ddpm_model *m, int height, int width, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_model_resize(m, height, width, err));
 }
 
 void ddpm_model_close(ddpm_model *m)

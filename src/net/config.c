@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SIDE = 8192, WIDTH = 32768, COUNT = 4096 };
+enum { WIDTH = 32768, COUNT = 4096 };
 
 static const char *const archs[] = { "ddpm", "lucid", NULL };
 static const char *const orders[] = { "sin,cos", "cos,sin", NULL };
@@ -207,8 +207,8 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
 
     dd_json_begin(&j, net, "net", err);
     c->arch = (enum dd_arch)dd_json_choice(&j, "arch", archs);
-    c->height = dd_json_int(&j, "height", 1, SIDE);
-    c->width = dd_json_int(&j, "width", 1, SIDE);
+    c->height = dd_json_int(&j, "height", 1, DD_SIDE);
+    c->width = dd_json_int(&j, "width", 1, DD_SIDE);
     c->channels = dd_json_int(&j, "channels", 1, 64);
     c->outputs = dd_json_int(&j, "outputs", 1, 128);
     c->classes = dd_json_int(&j, "classes", 0, 1 << 20);

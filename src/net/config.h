@@ -6,7 +6,8 @@
 #include "base/json.h"
 #include "layer/map.h"
 
-enum { DD_LEVELS = 12 };
+/* The most levels, and the most pixels of a side of an image. */
+enum { DD_LEVELS = 12, DD_SIDE = 8192 };
 
 enum dd_arch { DD_ARCH_DDPM, DD_ARCH_LUCID };
 

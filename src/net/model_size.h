@@ -1,0 +1,8 @@
+/* Gives a model another size of images, see model_size.c. */
+#ifndef DD_MODEL_SIZE_H
+#define DD_MODEL_SIZE_H
+#include "net/model.h"
+
+/* Makes m a model of images of height x width, see ddpm_model_resize.  An error leaves m as it was. */
+int dd_model_resize(ddpm_model *m, int height, int width, ddpm_error *err);
+#endif
