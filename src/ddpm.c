@@ -6,7 +6,7 @@
 #include "net/engine_class.h"
 #include "net/features.h"
 #include "net/model_file.h"
-#include "net/model_size.h"
+#include "net/model_resize.h"
 #include "net/model_statistics.h"
 #include "net/model_tuned.h"
 #include "net/net.h"

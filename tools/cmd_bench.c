@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "image/array_file.h"
 #include "cli/command_model.h"
+#include "cli/image_size.h"
 #include "cli/folder.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
@@ -20,7 +21,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *sampler, *spacing, *variance, *fit, *report, *npy;
+    const char *model, *size, *steps, *sampler, *spacing, *variance, *fit, *report, *npy;
     int64_t images, rounds, batch;
     double time, suggest, spread, guidance;
     uint64_t seed;
@@ -254,6 +255,8 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     int code = check_settings(j, err);
     if (!code)
         code = model_open_whole(&j->model, s->model, err);
+    if (!code)
+        code = image_size_apply(j->model, s->size, NULL, &command_bench, &s->common, err);
     if (code)
         return code;
     t->command = &command_bench;
@@ -426,6 +429,8 @@ static const struct option options[] = {
     OPTION_GROUP("What is measured"),
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
       0 },
+    { "size", 0, OPTION_TEXT, "WxH", "width x height of the images (default: as trained)", NULL, FIELD(size),
+      0, 0 },
     { "steps", 0, OPTION_TEXT, "LIST",
       "numbers of steps (default: 4,6,8,10,20,50,250,1000, of which what --time allows)", NULL, FIELD(steps),
       0, 0 },

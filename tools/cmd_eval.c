@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include "base/error.h"
 #include "cli/command_model.h"
+#include "cli/image_size.h"
 #include "cli/interrupt.h"
 #include "cli/memory_limit.h"
 #include "cli/options.h"
@@ -24,7 +25,7 @@ enum { BATCH = 16 };
 
 struct settings {
     struct common common;
-    const char *model, *steps, *spacing, *variance, *clip, *fit, *resume, *output;
+    const char *model, *size, *steps, *spacing, *variance, *clip, *fit, *resume, *output;
     int64_t images, batch, class;
     double memory;
     uint64_t seed;
@@ -36,6 +37,7 @@ static const struct settings defaults = { .class = -1 };
 struct job {
     const struct settings *s;
     ddpm_model *model;
+    struct image_size size; /* of the images, or 0 where it is the model's own */
     const ddpm_about *about;
     struct checked_data data;
     struct evaluation e;
@@ -49,11 +51,11 @@ static int describe_run(struct job *j, ddpm_error *err)
 {
     const ddpm_tables *t = ddpm_chain_tables(j->e.chain);
     cJSON *o = j->about_run = cJSON_CreateObject();
-    char seed[24];
+    char seed[24], model[IMAGE_SIZE_MODEL];
 
     /* The seed is text, as a JSON number does not hold 64 bits. */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->s->seed);
-    bool ok = o && cJSON_AddStringToObject(o, "model", j->about->id) &&
+    bool ok = o && cJSON_AddStringToObject(o, "model", image_size_model(model, j->about->id, j->size)) &&
               cJSON_AddNumberToObject(o, "steps", t->K) &&
               cJSON_AddNumberToObject(o, "steps.crc32", evaluation_check(t->t, (size_t)t->K)) &&
               cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->e.bound)) &&
@@ -162,7 +164,8 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
     int code = model_open_whole(&j->model, s->model, err);
-
+    if (!code)
+        code = image_size_apply(j->model, s->size, &j->size, &command_eval, &s->common, err);
     if (code)
         return code;
     if (s->statistics != (s->output != NULL))
@@ -360,6 +363,8 @@ static const struct option options[] = {
     OPTION_GROUP("What is measured"),
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
       0 },
+    { "size", 0, OPTION_TEXT, "WxH", "width x height at which the data are measured (default: as trained)",
+      NULL, FIELD(size), 0, 0 },
     { "images", 'n', OPTION_INT, "N", "the first N images (default: all)", NULL, FIELD(images), 1,
       INT32_MAX },
     { "class", 0, OPTION_INT, "K", "class of all images (default: the data's)", NULL, FIELD(class), 0,

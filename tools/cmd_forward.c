@@ -1,6 +1,6 @@
 /* ddpm forward: computes out = network(x, t, y) once, for the tensors of a safetensors file:
 
-     x   [n, c, h, w]     images
+     x   [n, c, h, w]     images, of any size that the network's levels divide
      t   [n]              time steps, as the network takes them
      y   [n]              classes, if the model has classes
      out [n, c', h, w]    the expected result, if the file has it */
@@ -97,15 +97,29 @@ static bool is_whole(const struct dd_entry *e)
     return e->dtype == DD_I32 || e->dtype == DD_I64;
 }
 
+/* Gives the model the size of the images x [n, c, h, w]; other shapes are refused later. */
+static int take_size(struct forward *f, const struct dd_entry *e, ddpm_error *err)
+{
+    bool sized = e->rank == 4 && e->dim[2] <= INT32_MAX && e->dim[3] <= INT32_MAX;
+    int code = sized ? ddpm_model_resize(f->model, (int)e->dim[2], (int)e->dim[3], err) : DDPM_OK;
+    if (code != DDPM_EUSAGE)
+        return code;
+    dd_error_context(err, "%s: x", f->path);
+    return err->code = DDPM_EDATA;
+}
+
 static int read_x(struct forward *f, ddpm_error *err)
 {
-    const ddpm_about *a = ddpm_model_about(f->model);
     const struct dd_entry *e;
     float *plain = NULL;
     int code = find(&e, f, "x", err);
     if (code)
         return code;
 
+    code = take_size(f, e, err);
+    if (code)
+        return code;
+    const ddpm_about *a = ddpm_model_about(f->model);
     f->c = (size_t)a->channels;
     f->h = (size_t)a->height;
     f->w = (size_t)a->width;
@@ -348,6 +362,7 @@ const struct command command_forward = {
     .run = run,
     .does = "Runs the network once on x [n,c,h,w], t [n] and y [n] (where the model has classes) of the "
             "safetensors file IO.\n"
+            "The images may have any size that the levels of the network divide.\n"
             "Where IO holds `out`, prints the largest absolute and the relative difference, and exits 1 "
             "above the tolerance.",
     .examples = "  ddpm forward model.ddpm io.safetensors --conv gemm --json\n  ddpm forward model.ddpm "

@@ -29,6 +29,11 @@ static int check(struct training *t, const char *data, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "where to? add -o MODEL.ddpm");
     if (!s->steps && !s->time && !s->converged)
         return dd_error(err, DDPM_EUSAGE, "how long? add --steps N, --time 2h or --until-converged N");
+    if (s->size && !s->init)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--size is of a model's images: add --init MODEL, or give a new network's size by --set "
+            "net.width=48 --set net.height=64");
     if (s->resume && s->force)
         return dd_error(err, DDPM_EUSAGE,
                         "--resume goes on with what is there and replaces MODEL by itself, "
@@ -159,6 +164,9 @@ static const struct option options[] = {
       "one such value: net.widths=64,128, diffusion.steps=500, batch=32, lr=1e-4", NULL, FIELD(set), 0, 0 },
     { "init", 0, OPTION_TEXT, "MODEL", "begin with the network and weights of a model file", NULL,
       FIELD(init), 0, 0 },
+    { "size", 0, OPTION_TEXT, "WxH",
+      "with --init: width x height of the images from now on (default: as MODEL was trained)", NULL,
+      FIELD(size), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "of weights, order, timesteps, noise and dropout, 64 bits (default: 0)",
       NULL, FIELD(seed), 0, 0 },
     OPTION_GROUP("With which images"),

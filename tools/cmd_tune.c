@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command_model.h"
+#include "cli/image_size.h"
 #include "cli/ending.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
@@ -26,7 +27,7 @@ static const uint64_t noises = (uint64_t)0x74756e65 << 32;
 
 struct settings {
     struct common common;
-    const char *model, *output, *steps, *resume;
+    const char *model, *size, *output, *steps, *resume;
     int64_t images, iterations, batch;
     double time;
     uint64_t seed;
@@ -92,6 +93,8 @@ static int job_open(struct job *j, ddpm_error *err)
     int code = read_steps(t, s->steps, err);
     if (!code)
         code = model_open_whole(&j->model, s->model, err);
+    if (!code)
+        code = image_size_apply(j->model, s->size, &t->size, &command_tune, &s->common, err);
     if (!code)
         code = ending_check(s->output, err);
     if (!code)
@@ -220,6 +223,9 @@ static const struct option options[] = {
     OPTION_GROUP("What is learned"),
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
       0 },
+    { "size", 0, OPTION_TEXT, "WxH",
+      "width x height of the images to learn from, and of the new model's (default: as trained)", NULL,
+      FIELD(size), 0, 0 },
     { "steps", 0, OPTION_TEXT, "LIST", "numbers of steps, a solver for each (default: 4,6,8)", NULL,
       FIELD(steps), 0, 0 },
     OPTION_GROUP("How it is learned"),

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "sample/image_output.h"
 #include "cli/command_model.h"
+#include "cli/image_size.h"
 #include "cli/json_line.h"
 #include "cli/options.h"
 #include "outdir/shard_manifests.h"
@@ -25,6 +26,13 @@ struct settings {
 static const struct settings defaults = { .batch = 16, .sample = 8 };
 
 enum { OTHER_CLASS_LEVELS = 2 };
+
+/* What all checks share.  Each gives the model the size of its picture. */
+struct run {
+    const struct settings *s;
+    ddpm_model *model;
+    struct image_size own; /* the model's size in its file */
+};
 
 /* Everything that the check of one picture needs. */
 struct check {
@@ -57,18 +65,31 @@ static int check_recipe(const struct check *c, const ddpm_about *a, const char *
     return DDPM_OK;
 }
 
-/* Reads the picture and its recipe, and makes room for the picture that is made again. */
-static int read_file(struct check *c, const ddpm_model *m, const char *from, ddpm_error *err)
+/* Gives the model the size of the picture's images. */
+static int take_size(const struct run *r, const struct check *c, ddpm_error *err)
 {
-    const ddpm_about *a = ddpm_model_about(m);
+    struct image_size size = c->stored.recipe.size.width ? c->stored.recipe.size : r->own;
+    int code = ddpm_model_resize(r->model, size.height, size.width, err);
+    if (code == DDPM_EUSAGE)
+        return dd_error(err, DDPM_EDATA, "%s: its settings ask for another network than that of the model",
+                        c->path);
+    return code;
+}
+
+/* Reads the picture and its recipe, and makes room for the picture that is made again. */
+static int read_file(struct check *c, const struct run *r, ddpm_error *err)
+{
     int code = picture_read(&c->found, &c->text, c->path, err);
     if (!code)
         code = recipe_read(&c->stored, c->text, c->path, err);
     if (!code)
-        code = check_recipe(c, a, from, err);
+        code = check_recipe(c, ddpm_model_about(r->model), r->s->from, err);
+    if (!code)
+        code = take_size(r, c, err);
     if (code)
         return code;
 
+    const ddpm_about *a = ddpm_model_about(r->model);
     c->layout = layout_of(a, c->stored.n, c->stored.recipe.keep_steps);
     code = layout_picture(&c->made, &c->layout, a, err);
     if (code)
@@ -92,12 +113,13 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 }
 
 /* Makes the images of the picture again. */
-static int make_again(struct check *c, const ddpm_model *m, const struct settings *s, ddpm_error *err)
+static int make_again(struct check *c, const struct run *r, ddpm_error *err)
 {
+    const struct settings *s = r->s;
     struct recipe again = c->stored.recipe;
     int batch = s->batch < c->stored.n ? (int)s->batch : c->stored.n;
     const struct generator_options o = {
-        .model = m,
+        .model = r->model,
         .command = &command_verify,
         .common = &s->common,
         .batch = batch,
@@ -172,18 +194,18 @@ static int compare(const struct check *c, const struct settings *s)
 }
 
 /* Makes one picture again and returns the exit code. */
-static int verify(const char *path, const ddpm_model *m, const struct settings *s)
+static int verify(const char *path, const struct run *r)
 {
     struct check c = { .path = path };
     ddpm_error err;
-    int code = read_file(&c, m, s->from, &err), status;
+    int code = read_file(&c, r, &err), status;
     if (!code)
-        code = make_again(&c, m, s, &err);
+        code = make_again(&c, r, &err);
     if (code) {
         err.code = code;
         status = complain(&command_verify, &err);
     } else {
-        status = compare(&c, s);
+        status = compare(&c, r->s);
     }
 
     free(c.text);
@@ -218,8 +240,7 @@ static void draw(struct manifest_line *line, size_t lines, size_t n, uint64_t se
 
 /* Compares the hash of a line's file with the manifest, then makes the image again.  Returns the exit
    code. */
-static int verify_line(const struct manifest_line *line, const char *folder, const ddpm_model *m,
-                       const struct settings *s)
+static int verify_line(const struct manifest_line *line, const char *folder, const struct run *r)
 {
     char hex[65];
     ddpm_error err;
@@ -240,15 +261,16 @@ static int verify_line(const struct manifest_line *line, const char *folder, con
                path);
         status = 1;
     } else {
-        status = code ? complain(&command_verify, &err) : verify(path, m, s);
+        status = code ? complain(&command_verify, &err) : verify(path, r);
     }
     free(path);
     return status;
 }
 
 /* Makes a random sample of a manifest's images again and returns the worst exit code. */
-static int verify_lines(struct manifest *l, const char *folder, const ddpm_model *m, const struct settings *s)
+static int verify_lines(struct manifest *l, const char *folder, const struct run *r)
 {
+    const struct settings *s = r->s;
     size_t ok = 0;
     int worst = 0;
 
@@ -261,13 +283,13 @@ static int verify_lines(struct manifest *l, const char *folder, const ddpm_model
 
     remark(&command_verify, &s->common, "%s: %zu of its %zu images are made again", folder, n, ok);
     for (size_t i = 0; i < n; i++) {
-        int status = verify_line(&l->line[i], folder, m, s);
+        int status = verify_line(&l->line[i], folder, r);
         worst = status > worst ? status : worst;
     }
     return worst;
 }
 
-static int verify_folder(const char *folder, const ddpm_model *m, const struct settings *s)
+static int verify_folder(const char *folder, const struct run *r)
 {
     struct shard_manifests p = { .count = 0 };
     struct manifest all = { .fd = -1 };
@@ -279,7 +301,7 @@ static int verify_folder(const char *folder, const ddpm_model *m, const struct s
         code = dd_error(&err, DDPM_EDATA, "%s has no manifest.jsonl: it is no folder of ddpm sample --outdir",
                         folder);
 
-    int status = code ? complain(&command_verify, &err) : verify_lines(&all, folder, m, s);
+    int status = code ? complain(&command_verify, &err) : verify_lines(&all, folder, r);
     manifest_free(&all);
     shard_manifests_free(&p);
     return status;
@@ -295,20 +317,19 @@ static bool is_folder(const char *path)
 
 static int run(void *settings, char **argument, int arguments)
 {
-    const struct settings *s = settings;
-    ddpm_model *m = NULL;
+    struct run r = { .s = settings };
     ddpm_error err;
     int worst = 0;
-    if (model_open(&m, s->model, &err) || model_check(m, s->model, &err)) {
-        ddpm_model_close(m);
+    if (model_open_whole(&r.model, r.s->model, &err))
         return complain(&command_verify, &err);
-    }
+    const ddpm_about *a = ddpm_model_about(r.model);
+    r.own = (struct image_size){ a->width, a->height };
 
     for (int i = 0; i < arguments; i++) {
-        int status = is_folder(argument[i]) ? verify_folder(argument[i], m, s) : verify(argument[i], m, s);
+        int status = is_folder(argument[i]) ? verify_folder(argument[i], &r) : verify(argument[i], &r);
         worst = status > worst ? status : worst;
     }
-    ddpm_model_close(m);
+    ddpm_model_close(r.model);
     return worst;
 }
 

@@ -90,3 +90,20 @@ test_cases_diffusers()  { every 'A*'; }
 test_cases_openai()     { every 'B*'; }
 test_cases_ho()         { every 'C*'; }
 test_cases_lucidrains() { every 'D*'; }
+
+# Sizes that no network was trained at, square and other: the originals' outputs (golden/make_sizes.py), within
+# the tolerance of the network's own case.
+test_cases_sizes() {
+	count=0
+	for name in A3_scale_shift_classes B3_guided_updown C1_pesser D1_unet3; do
+		convert_case "$top/tests/golden/cases/$name"
+		for sized in "$top/tests/golden/sizes/$name"-*.safetensors; do
+			for engine in auto gemm winograd; do
+				expect 0 ddpm forward model.ddpm "$sized" --tolerance "$tolerance" --conv $engine
+				prints 'within'
+			done
+			count=$((count + 1))
+		done
+	done
+	[ $count = 12 ] || fail "$count files of golden/sizes"
+}

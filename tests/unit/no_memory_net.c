@@ -47,6 +47,16 @@ static int check_id(void *context, ddpm_error *err)
     return ddpm_model_check(s->model, err);
 }
 
+/* Gives the model twice its height.  A failure leaves the height. */
+static int resize(void *context, ddpm_error *err)
+{
+    const struct subject *s = context;
+    int height = ddpm_model_about(s->model)->height, width = ddpm_model_about(s->model)->width;
+    int code = ddpm_model_resize(s->model, 2 * height, width, err);
+    CHECK(ddpm_model_about(s->model)->height == (code ? height : 2 * height));
+    return code;
+}
+
 static int prepare(void *context, ddpm_error *err)
 {
     const struct subject *s = context;
@@ -89,6 +99,7 @@ TEST(no_memory, models_and_networks)
         CHECK(alloc_survive(check_id, &s) >= 0); /* libcrypto allocates for itself */
         CHECK(alloc_survive(prepare, &s) > 30);
         CHECK(alloc_survive(train, &s) > 60);
+        CHECK(alloc_survive(resize, &s) > 5);
         ddpm_model_close(s.model);
     }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "cli/command_model.h"
+#include "cli/image_size.h"
 #include "cli/interrupt.h"
 #include "cli/memory_limit.h"
 #include "outdir/auto_steps.h"
@@ -256,6 +257,8 @@ static int open_model(struct sample_job *j, ddpm_error *err)
     int code = model_open(&j->model, j->s->model, err);
     if (!code)
         code = model_check(j->model, j->s->model, err);
+    if (!code)
+        code = image_size_apply(j->model, j->s->size, &j->recipe.size, j->command, &j->s->common, err);
     if (!code)
         j->recipe.clip = clip_bound(j->s->clip, ddpm_model_about(j->model));
     return code ? code : choose_steps(j, err);

@@ -11,7 +11,7 @@
 
 static const char program[] = "ddpm " DDPM_VERSION;
 
-enum { FIELDS = 20 }; /* keys of a recipe without "guidance", "scale" and "indices" */
+enum { FIELDS = 20 }; /* keys of a recipe without those that it has only where they say something */
 
 static void add_class(cJSON *o, int class)
 {
@@ -38,13 +38,16 @@ int recipe_class(int *class, const char *text, ddpm_error *err)
 
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
-    char seed[24];
+    char seed[24], size[IMAGE_SIZE_TEXT];
     cJSON *o = cJSON_CreateObject(), *list;
+    int keys = FIELDS + (r->size.width > 0) + (r->guidance != 1) + (r->scale > 1) + (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
     cJSON_AddStringToObject(o, "model", r->model);
     cJSON_AddStringToObject(o, "engine_class", r->engine_class);
+    if (r->size.width)
+        cJSON_AddStringToObject(o, "size", image_size_text(size, r->size));
     cJSON_AddStringToObject(o, "seed", seed); /* text, as a JSON number does not hold 64 bits */
     cJSON_AddStringToObject(o, "sampler", r->sampler);
     cJSON_AddStringToObject(o, "variance", r->variance);
@@ -71,8 +74,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
 
     /* A call above that ran out of memory has left out its key. */
-    bool whole = cJSON_GetArraySize(o) == FIELDS + (r->guidance != 1) + (r->scale > 1) + (n > 0) &&
-                 cJSON_GetArraySize(list) == n;
+    bool whole = cJSON_GetArraySize(o) == keys && cJSON_GetArraySize(list) == n;
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
     return text;
@@ -98,6 +100,16 @@ static uint64_t read_seed(struct dd_json *j)
     return seed;
 }
 
+static struct image_size read_size(struct dd_json *j)
+{
+    struct image_size size = { 0 };
+    const char *text = dd_json_has(j, "size") ? dd_json_text(j, "size") : NULL;
+    if (text && !j->code && !image_size_parse(&size, text))
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.size is \"%.40s\", expected a size such as 48x64", j->path,
+                           text);
+    return size;
+}
+
 /* Fills r from the members of root; list [n] gets the indices. */
 static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name,
                        ddpm_error *err)
@@ -108,6 +120,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     dd_json_text(&j, "program");
     r->model = dd_json_text(&j, "model");
     r->engine_class = dd_json_text(&j, "engine_class");
+    r->size = read_size(&j);
     r->seed = read_seed(&j);
     r->sampler = dd_json_text(&j, "sampler");
     r->variance = dd_json_text(&j, "variance");

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "cli/image_size.h"
 #include "ddpm.h"
 
 enum { SCALE_MOST = 512, GUIDANCE_MOST = 1000 };
@@ -16,6 +17,7 @@ enum { CLASS_NONE = -1, CLASS_ALL = -2, CLASS_UNSAID = -3 };
 struct recipe {
     const char *model;        /* id of the model */
     const char *engine_class; /* engine class by ddpm_net_about */
+    struct image_size size;   /* of the images, or 0 where it is the model's own */
     uint64_t seed;
     const char *sampler, *variance, *spacing;
     const char *steps; /* text for ddpm_chain_respace; generator_open makes a list of it */

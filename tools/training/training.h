@@ -13,7 +13,7 @@
 
 struct train_settings {
     struct common common;
-    const char *output, *preset, *init, *fit;
+    const char *output, *preset, *init, *size, *fit;
     double time; /* seconds; 0: no limit */
     int64_t images, steps, converged, held_out, eval_every, save_every, keep, grid_every, cache;
     uint64_t seed;

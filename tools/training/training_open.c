@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/scan.h"
 #include "cli/command_model.h"
+#include "cli/image_size.h"
 #include "cli/interrupt.h"
 #include "training/training.h"
 
@@ -304,6 +305,8 @@ static int begin_anew(struct training *t, ddpm_error *err)
 static int open_init(struct training *t, ddpm_model **init, ddpm_error *err)
 {
     int code = t->s->init ? model_open_whole(init, t->s->init, err) : DDPM_OK;
+    if (!code && *init)
+        code = image_size_apply(*init, t->s->size, NULL, t->command, &t->s->common, err);
     if (!code && *init)
         memcpy(t->init_id, ddpm_model_about(*init)->id, sizeof t->init_id);
     return code;

@@ -2,7 +2,7 @@
 #ifndef DDPM_TUNING_H
 #define DDPM_TUNING_H
 #include <stdbool.h>
-#include "cli/options.h"
+#include "cli/image_size.h"
 #include "cli/progress.h"
 
 enum { TUNING_SOLVERS_MOST = 16 };
@@ -15,6 +15,7 @@ struct tuning {
     const struct common *common;
     const ddpm_model *model;
     const ddpm_about *about;
+    struct image_size size; /* of the images, or 0 where it is the model's own */
     ddpm_net *net;
     size_t d;                          /* values of an image */
     int batch;                         /* images that go through the network together */

@@ -24,7 +24,7 @@ static const char key[] = "ddpm.tune", key_progress[] = "ddpm.tune.progress";
 /* Returns the settings that a run must share to go on from the file; NULL: out of memory. */
 static cJSON *settings_of(const struct tuning *t)
 {
-    char seed[24], steps[TUNING_SOLVERS_MOST * 6] = "";
+    char seed[24], model[IMAGE_SIZE_MODEL], steps[TUNING_SOLVERS_MOST * 6] = "";
     size_t used = 0;
     cJSON *o = cJSON_CreateObject();
 
@@ -33,7 +33,7 @@ static cJSON *settings_of(const struct tuning *t)
 
     /* The seed is text, as a JSON number does not hold 64 bits. */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
-    bool done = o && cJSON_AddStringToObject(o, "model", t->about->id) &&
+    bool done = o && cJSON_AddStringToObject(o, "model", image_size_model(model, t->about->id, t->size)) &&
                 cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(t->net)->engine_class) &&
                 cJSON_AddStringToObject(o, "seed", seed) && cJSON_AddStringToObject(o, "steps", steps) &&
                 cJSON_AddNumberToObject(o, "images", t->teach) &&

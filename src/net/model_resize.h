@@ -1,6 +1,6 @@
-/* Gives a model another size of images, see model_size.c. */
-#ifndef DD_MODEL_SIZE_H
-#define DD_MODEL_SIZE_H
+/* Gives a model another size of images, see model_resize.c. */
+#ifndef DD_MODEL_RESIZE_H
+#define DD_MODEL_RESIZE_H
 #include "net/model.h"
 
 /* Makes m a model of images of height x width, see ddpm_model_resize.  An error leaves m as it was. */

@@ -1,7 +1,7 @@
 /* Gives a model another size of images.  No weight depends on the size: the network is built anew from the
    same configuration, with attention at the levels where it was trained, over more or fewer pixels.  A side
    has to be a multiple of 2^(levels - 1), as every level but the last halves it. */
-#include "net/model_size.h"
+#include "net/model_resize.h"
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
@@ -28,7 +28,7 @@ static int check_size(const struct dd_config *c, int height, int width, ddpm_err
     int step = 1 << (c->levels - 1), most = DD_SIDE / step * step;
     char asked[32], below[32], above[32];
     if (height < 1 || width < 1 || height > DD_SIDE || width > DD_SIDE)
-        return dd_error(err, DDPM_EUSAGE, "size %s (width x height): a side is 1 to %d pixels",
+        return dd_error(err, DDPM_EUSAGE, "images of %s (width x height): a side has 1 to %d pixels",
                         size_text(asked, width, height), DD_SIDE);
     if (height % step == 0 && width % step == 0)
         return DDPM_OK;
@@ -37,11 +37,12 @@ static int check_size(const struct dd_config *c, int height, int width, ddpm_err
     size_text(asked, width, height);
     size_text(below, nearest(width, step, false), nearest(height, step, false));
     size_text(above, wider < most ? wider : most, higher < most ? higher : most);
-    return dd_error(err, DDPM_EUSAGE,
-                    "size %s (width x height): the %d levels of this network need sides that are multiples "
-                    "of %d; the nearest are %s%s%s",
-                    asked, c->levels, step, below, strcmp(below, above) ? " and " : "",
-                    strcmp(below, above) ? above : "");
+    return dd_error(
+        err, DDPM_EUSAGE,
+        "images of %s (width x height): the %d levels of this network need sides that are multiples "
+        "of %d; the nearest are %s%s%s",
+        asked, c->levels, step, below, strcmp(below, above) ? " and " : "",
+        strcmp(below, above) ? above : "");
 }
 
 /* Prints the metadata with the sides in "net"; NULL: out of memory.  The numbers change in place, because
