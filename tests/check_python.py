@@ -6,6 +6,7 @@ from: eps to 1e-5, and whole runs as near as that allows.
 """
 import ctypes
 import json
+import multiprocessing
 import os
 import pickle
 import re
@@ -479,6 +480,37 @@ def test_threads_wait_for_each_other():
         worker.join()
     for seed in range(4):
         assert found[seed].tobytes() == model.sample(1, steps=4, seed=seed).tobytes()
+
+
+def test_two_models_in_two_threads():
+    models, found = [ddpm.Model.open(DEFAULT, threads=2) for _ in range(2)], {}
+    workers = [threading.Thread(target=lambda k: found.__setitem__(k, models[k].sample(1, steps=4, seed=k)), args=(k,))
+               for k in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for k in range(2):
+        assert found[k].tobytes() == models[1 - k].sample(1, steps=4, seed=k).tobytes()
+
+
+def sample_in_child(model, results):
+    with ddpm.Model.open(DEFAULT, threads=2) as own:
+        for each in model, own:
+            results.put(each.sample(1, steps=4, seed=5).tobytes())
+
+
+def test_fork_after_use():
+    """A child of multiprocessing goes on with its parent's model, and opens one of its own; neither may wait for
+    threads that are not there."""
+    model, context = ddpm.Model.open(DEFAULT, threads=2), multiprocessing.get_context("fork")
+    image, results = model.sample(1, steps=4, seed=5).tobytes(), context.Queue()
+    child = context.Process(target=sample_in_child, args=(model, results), daemon=True)
+    child.start()
+    assert [results.get(timeout=100) for _ in range(2)] == [image, image]
+    child.join(100)
+    assert child.exitcode == 0
+    assert model.sample(1, steps=4, seed=5).tobytes() == image
 
 
 check_cases.run("python", [(name[5:], test, ()) for name, test in list(globals().items()) if name.startswith("test_")
