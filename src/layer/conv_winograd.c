@@ -221,17 +221,6 @@ static struct dd_winograd_block block_of(const struct dd_winograd_block *all, si
     return b;
 }
 
-/* Fills bias [n][cout] with the bias plus each image's `add`. */
-static void add_bias(float *bias, const struct dd_conv *c, const struct dd_post *post, size_t n,
-                     struct dd_worker *worker)
-{
-    const struct dd_winograd *g = c->state;
-    DD_TASKS(worker, image, n)
-        for (size_t o = 0; o < g->cout; o++)
-            bias[image * dd_aligned(g->cout) + o] =
-                c->packed[g->bias + o] + (post && post->add ? post->add[image * post->add_stride + o] : 0);
-}
-
 static void forward_winograd(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                              const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
@@ -258,8 +247,6 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
     };
     (void)pre;
 
-    add_bias(bias, c, post, (size_t)x->n, ctx->worker);
-
     /* Either all threads share each block, one after the other, or each thread has blocks of its own. */
     if (shared) {
         for (size_t i = 0; i < blocks; i++) {
@@ -269,6 +256,8 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
         return;
     }
 
+    DD_TASKS(ctx->worker, image, (size_t)x->n)
+        dd_conv_winograd_block_bias(&all, image);
     blocks = dd_blocks(blocks, threads) * threads;
     DD_TASKS(ctx->worker, i, blocks) {
         struct dd_winograd_block b = block_of(&all, total, i, blocks);

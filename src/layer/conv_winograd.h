@@ -59,7 +59,8 @@ struct dd_winograd_block {
     const struct dd_kernels *k;
     const struct dd_map *x, *y;
     const struct dd_post *post;
-    const float *packed, *bias;
+    const float *packed;
+    float *bias; /* [n][cout], with the bias of all images */
     float *v;
     int doubled;
     size_t plane;        /* floats from one plane of V to the next */
@@ -76,10 +77,12 @@ static inline size_t dd_winograd_plane(size_t rows, size_t columns)
     return dd_aligned(rows * columns) | 16;
 }
 
-/* Computes a block in the calling thread alone.  u, m and places are the thread's scratch. */
+/* Fills an image's row of b->bias: the layer's bias plus the image's `add`. */
+void dd_conv_winograd_block_bias(const struct dd_winograd_block *b, size_t image);
+/* Computes a block in the calling thread alone, after the bias of all images.  u, m and places are the thread's scratch. */
 void dd_conv_winograd_block_alone(struct dd_winograd_block *b, float *u, float *m,
                                   struct dd_winograd_place *places);
-/* Computes a block with all threads of the team. */
+/* Computes a block with all threads of the team; the first block, at tile 0, also the bias of all images. */
 void dd_conv_winograd_block_together(struct dd_winograd_block *b, float *u, float *m,
                                      struct dd_winograd_place *places, struct dd_worker *worker,
                                      size_t threads);

@@ -227,6 +227,15 @@ static void run_panel(const struct dd_winograd_block *b, float *u, float *m, siz
     }
 }
 
+void dd_conv_winograd_block_bias(const struct dd_winograd_block *b, size_t image)
+{
+    const struct dd_winograd *g = b->g;
+    const float *add = b->post && b->post->add ? b->post->add + image * b->post->add_stride : NULL;
+    float *bias = b->bias + image * dd_aligned(g->cout);
+    for (size_t o = 0; o < g->cout; o++)
+        bias[o] = b->packed[g->bias + o] + (add ? add[o] : 0);
+}
+
 void dd_conv_winograd_block_alone(struct dd_winograd_block *b, float *u, float *m,
                                   struct dd_winograd_place *places)
 {
@@ -247,8 +256,13 @@ void dd_conv_winograd_block_together(struct dd_winograd_block *b, float *u, floa
     const struct dd_winograd *g = b->g;
     size_t parts =
         g->panels % threads ? dd_min(dd_blocks(4 * threads, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
+    size_t groups = dd_blocks(b->tiles, GROUP), images = b->first ? 0 : (size_t)b->x->n;
 
-    DD_TASKS(worker, group, dd_blocks(b->tiles, GROUP)) {
+    DD_TASKS(worker, group, groups + images) {
+        if (group >= groups) {
+            dd_conv_winograd_block_bias(b, group - groups);
+            continue;
+        }
         if (!b->place)
             find_places(b, places);
         for (size_t t = group * GROUP; t < dd_min(b->tiles, (group + 1) * GROUP); t++)
