@@ -141,6 +141,9 @@ other_asan    = --sanitize=address --sanitize=undefined CFLAGS=-O1
 other_plain   = --without-openmp --without-avx2 --without-avx512 --without-neon --without-dnnl
 other_clang   = CC=clang --without-dnnl
 other_aarch64 = --host=aarch64-linux-gnu --without-dnnl RUN=qemu-aarch64
+other_tsan    = --sanitize=thread --without-openmp --without-dnnl CFLAGS=-O1
+# What waits for other threads.
+check-tsan: export TESTS = team. same_bits_of_the_rule
 other_avx512  = --with-avx512 --simde=$(SIMDE)
 other_dnnl3   = --with-dnnl CPPFLAGS=-I$(DNNL3)/include LDFLAGS='-L$(DNNL3)/lib -Wl,-rpath,$(DNNL3)/lib'
 
