@@ -3,7 +3,7 @@
 #define DD_SDE_H
 #include "base/error.h"
 
-/* A move of an image of d elements from time t to t + h.  Of an SDE, h < 0 is the reverse process. */
+/* A move of an image of d elements from time t to t + h.  For an SDE, h < 0 is the reverse process. */
 struct dd_move {
     double t, h;
     size_t d;

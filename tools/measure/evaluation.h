@@ -7,7 +7,7 @@
 #include "image/dataset.h"
 #include "measure/eval_sums.h"
 
-/* What is measured, and how.  All of it must outlive the evaluation, but for the texts. */
+/* The data and the settings of an evaluation.  All must outlive it, but for the texts. */
 struct evaluation_options {
     const ddpm_model *model;
     const struct dataset *data;

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "cli/interrupt.h"
 
-/* What is looked at, and room for a batch. */
+/* The images and their network, and room for a batch. */
 struct look {
     const struct set_features *of;
     size_t d;         /* values of an image */

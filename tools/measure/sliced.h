@@ -5,7 +5,7 @@
 #include "measure/bootstrap.h"
 #include "measure/point_sets.h"
 
-/* What was measured between two sets.  It is compared with what was measured, by the same seed, between another
+/* The distance between two sets.  It is compared with what was measured, by the same seed, between another
    first set and the same second one. */
 struct sliced {
     double plain;                   /* between the sets as they are */

@@ -37,18 +37,12 @@ const char *bench_short(char text[32], const cJSON *row, const char *name)
     return text;
 }
 
-/* Returns the settings and facts of the run as an object. */
-static cJSON *settings_of(const struct trials *t)
+/* Adds the program, the command and the machine. */
+static void add_machine(cJSON *o)
 {
-    cJSON *o = cJSON_CreateObject();
-    char seed[24], reference[96], text[1024];
+    char text[1024];
     time_t now = time(NULL);
 
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
-    snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler,
-             t->reference.K);
-
-    /* The program and the machine. */
     cJSON_AddStringToObject(o, "program", "ddpm " DDPM_VERSION);
     machine_command_line(text, sizeof text);
     cJSON_AddStringToObject(o, "command", text);
@@ -56,15 +50,22 @@ static cJSON *settings_of(const struct trials *t)
     cJSON_AddStringToObject(o, "date", text);
     machine_processor(text, sizeof text, "");
     cJSON_AddStringToObject(o, "processor", text);
+}
 
-    /* The model. */
+static void add_model(cJSON *o, const struct trials *t)
+{
     cJSON_AddStringToObject(o, "file", t->file);
     cJSON_AddStringToObject(o, "model", t->about->id);
     cJSON_AddNumberToObject(o, "height", t->about->height);
     cJSON_AddNumberToObject(o, "width", t->about->width);
     cJSON_AddNumberToObject(o, "channels", t->about->channels);
+}
 
-    /* The trials. */
+/* Adds how the trials were run. */
+static void add_run(cJSON *o, const struct trials *t)
+{
+    char seed[24];
+
     cJSON_AddNumberToObject(o, "images", t->n);
     cJSON_AddNumberToObject(o, "rounds", t->rounds);
     cJSON_AddNumberToObject(o, "batch", t->batch);
@@ -74,15 +75,35 @@ static cJSON *settings_of(const struct trials *t)
     cJSON_AddStringToObject(o, "spacing", t->spacing);
     cJSON_AddStringToObject(o, "variance", t->variance);
     cJSON_AddNumberToObject(o, "guidance", t->guidance);
-    cJSON_AddStringToObject(o, "seed", seed);
 
-    /* The set that they are compared with. */
+    /* A JSON number does not hold 64 bits. */
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
+    cJSON_AddStringToObject(o, "seed", seed);
+}
+
+/* Adds the set that the trials are compared with. */
+static void add_reference(cJSON *o, const struct trials *t)
+{
+    char reference[96];
+
+    snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler,
+             t->reference.K);
     cJSON_AddStringToObject(o, "data", t->data ? t->data->path : "");
     cJSON_AddStringToObject(o, "reference", t->data ? "the data" : reference);
     cJSON_AddNumberToObject(o, "reference_images", t->data ? (double)t->data->count : t->n);
     cJSON_AddNumberToObject(o, "activations", t->features);
     add(o, "activations_t", set_features_t(t->about));
     cJSON_AddNumberToObject(o, "left_out", t->left_out);
+}
+
+/* Returns the settings and facts of the run as an object. */
+static cJSON *settings_of(const struct trials *t)
+{
+    cJSON *o = cJSON_CreateObject();
+    add_machine(o);
+    add_model(o, t);
+    add_run(o, t);
+    add_reference(o, t);
     return o;
 }
 

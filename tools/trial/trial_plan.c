@@ -108,7 +108,7 @@ void trial_plan_again(struct trials *t, double spent, int rounds)
     if (!(t->budget > 0))
         return;
 
-    /* What follows the trials is due for the images that are made, too. */
+    /* The images that are made also take the time that follows the trials. */
     double left = t->budget - spent - t->made * seconds_after(t);
     double n = t->made + floor(left / trial_plan_seconds(t));
 
