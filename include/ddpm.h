@@ -1,9 +1,9 @@
 /* ddpm.h: U-Nets of "Denoising Diffusion Probabilistic Models" (Ho, Jain, Abbeel 2020) on ordinary CPUs.
 
    The parts.  A model is a file: a configuration, a noise schedule and weights.  A network is a model made
-   ready to run on this machine.  A chain is the list of steps that are taken.  A sampler leads a batch of
-   images down a chain, from noise to images, by calling the network.  A bound measures what an image costs in
-   bits.  A trainer makes the weights of a model better.  Each section below has one of these, in this order;
+   ready to run on this machine.  Guidance makes it show more of a class.  A chain is the list of steps that
+   are taken.  A sampler leads a batch of images down a chain, from noise to images, by calling the network.
+   A bound measures what an image costs in bits.  A trainer makes the weights of a model better.  Each section below has one of these, in this order;
    ddpm_theory.h and ddpm_training.h, which this file includes, have the last ones.
 
    Shapes.  An image is [h, w, c] in NHWC order with values x in [-1, 1] and d = h*w*c elements; a batch is

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "family/family.h"
+#include "family/lucidrains_guided.h"
 #include "family/lucidrains_schedule.h"
-
-enum { LEVELS = 12 };
 
 static const char *const signature[] = { "init_conv.weight", "time_mlp.1.weight", NULL };
 static const char *const spare[] = { "note",
@@ -40,25 +39,6 @@ static const char *const buffers[] = { "betas",
                                        "loss_weight",
                                        NULL };
 
-/* The shape of the network.  A list has an entry for each level; level 0 has the full size of the image. */
-struct lucid {
-    int height, width, channels, outputs;
-    int init; /* channels behind the first convolution */
-    int levels, widths[LEVELS];
-    int time_dim, time_hidden;
-    int full[LEVELS];            /* 1: full attention, 0: linear */
-    int heads, head_dim, memory; /* the same for every attention; memory: learned keys and values */
-    int classes;                 /* above 0: the network is that of classifier_free_guidance */
-};
-
-/* The attention of classifier_free_guidance.  No tensor shows how its channels are divided into heads. */
-enum { GUIDED_HEADS = 4, GUIDED_HEAD_DIM = 32 };
-
-static bool is_guided(const struct conversion *v)
-{
-    return conversion_has(v, "classes_emb.weight");
-}
-
 /* ---- what the tensors show ---- */
 
 /* Refuses the author's networks with other inputs. */
@@ -83,9 +63,9 @@ static int refuse_old(struct conversion *v)
     const char *why = NULL;
     if (conversion_has(v, "downs.0.0.block1.norm.weight"))
         why = "its blocks have group norms (downs.0.0.block1.norm.weight)";
-    else if (!is_guided(v) && conversion_has(v, "downs.0.2.fn.fn.to_qkv.weight"))
+    else if (!lucidrains_guided(v) && conversion_has(v, "downs.0.2.fn.fn.to_qkv.weight"))
         why = "its attention is called downs.0.2.fn.fn";
-    else if (!is_guided(v) && !conversion_has(v, "mid_attn.mem_kv"))
+    else if (!lucidrains_guided(v) && !conversion_has(v, "mid_attn.mem_kv"))
         why = "its attention has no memory (mid_attn.mem_kv)";
     else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
@@ -109,7 +89,7 @@ static int refuse_old(struct conversion *v)
 
 /* Reads the attention at `place`.  A full attention has a tensor to_out.weight, and its mem_kv is [2,
    heads, memory, channels of a head].  For a linear attention the last two dimensions are exchanged. */
-static int read_attention(struct conversion *v, struct lucid *u, const char *place, int *full)
+static int read_attention(struct conversion *v, struct lucidrains *u, const char *place, int *full)
 {
     int64_t dim[4];
     int code = conversion_shape(v, dim, 4, "%s.mem_kv", place);
@@ -133,43 +113,8 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     return DDPM_OK;
 }
 
-/* Checks the attention at `place` of a network with classes.  It is linear everywhere but in the middle. */
-static int read_guided_attention(struct conversion *v, struct lucid *u, const char *place)
-{
-    int64_t dim[4];
-    int code = conversion_shape(v, dim, 4, "%s.fn.fn.to_qkv.weight", place);
-    if (code)
-        return code;
-
-    u->heads = GUIDED_HEADS;
-    u->head_dim = GUIDED_HEAD_DIM;
-    if (dim[0] != 3 * GUIDED_HEADS * GUIDED_HEAD_DIM)
-        return conversion_error(
-            v,
-            "%s.fn.fn.to_qkv.weight has %lld rows, expected %d for %d heads of %d channels, "
-            "which its linear attention always has: this program has one kind per network",
-            place, (long long)dim[0], 3 * GUIDED_HEADS * GUIDED_HEAD_DIM, GUIDED_HEADS, GUIDED_HEAD_DIM);
-    return DDPM_OK;
-}
-
-/* Reads the width of level i of a network with classes, and its two attentions. */
-static int read_guided_level(struct conversion *v, struct lucid *u, int i)
-{
-    int64_t dim[4];
-    char place[24];
-    int code = conversion_shape(v, dim, 4, "downs.%d.3.weight", i);
-    if (code)
-        return code;
-    u->widths[i] = (int)dim[0];
-
-    snprintf(place, sizeof place, "downs.%d.2", i);
-    code = read_guided_attention(v, u, place);
-    snprintf(place, sizeof place, "ups.%d.2", u->levels - 1 - i);
-    return code ? code : read_guided_attention(v, u, place);
-}
-
 /* Reads the width of level i and its two attentions, on the way down and on the way up. */
-static int read_level(struct conversion *v, struct lucid *u, int i)
+static int read_level(struct conversion *v, struct lucidrains *u, int i)
 {
     bool last = i + 1 == u->levels;
     int64_t dim[4];
@@ -195,24 +140,25 @@ static int read_level(struct conversion *v, struct lucid *u, int i)
     return DDPM_OK;
 }
 
-static int read_levels(struct conversion *v, struct lucid *u)
+static int read_levels(struct conversion *v, struct lucidrains *u)
 {
     int code = DDPM_OK, full_mid;
-    while (u->levels <= LEVELS && conversion_has(v, "downs.%d.0.block1.proj.weight", u->levels))
+    while (u->levels <= LUCIDRAINS_LEVELS && conversion_has(v, "downs.%d.0.block1.proj.weight", u->levels))
         u->levels++;
-    if (u->levels < 1 || u->levels > LEVELS)
-        return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d", LEVELS,
-                                u->levels);
+    if (u->levels < 1 || u->levels > LUCIDRAINS_LEVELS)
+        return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d",
+                                LUCIDRAINS_LEVELS, u->levels);
 
     for (int i = 0; i < u->levels && !code; i++)
-        code = u->classes ? read_guided_level(v, u, i) : read_level(v, u, i);
+        code = u->classes ? lucidrains_guided_level(v, u, i) : read_level(v, u, i);
     if (code)
         return code;
-    return u->classes ? read_guided_attention(v, u, "mid_attn") : read_attention(v, u, "mid_attn", &full_mid);
+    return u->classes ? lucidrains_guided_attention(v, u, "mid_attn")
+                      : read_attention(v, u, "mid_attn", &full_mid);
 }
 
 /* Reads the widths outside of the levels: input, output and time embedding. */
-static int read_ends(struct conversion *v, struct lucid *u)
+static int read_ends(struct conversion *v, struct lucidrains *u)
 {
     int64_t in[4], out[4], time[4];
     int code = conversion_shape(v, in, 4, "init_conv.weight");
@@ -241,23 +187,13 @@ static int read_ends(struct conversion *v, struct lucid *u)
     return DDPM_OK;
 }
 
-/* Reads how many classes there are; the row of no class is a tensor of its own. */
-static int read_classes(struct conversion *v, struct lucid *u)
-{
-    int64_t dim[4];
-    int code = is_guided(v) ? conversion_shape(v, dim, 2, "classes_emb.weight") : DDPM_OK;
-    if (!code && is_guided(v))
-        u->classes = (int)dim[0];
-    return code;
-}
-
-static int read_shapes(struct conversion *v, struct lucid *u)
+static int read_shapes(struct conversion *v, struct lucidrains *u)
 {
     int code = refuse_others(v);
     if (!code)
         code = refuse_old(v);
     if (!code)
-        code = read_classes(v, u);
+        code = lucidrains_guided_classes(v, u);
     if (!code)
         code = read_ends(v, u);
     return code ? code : read_levels(v, u);
@@ -265,26 +201,10 @@ static int read_shapes(struct conversion *v, struct lucid *u)
 
 /* ---- what the settings say about the network ---- */
 
-/* Checks what only a network with classes has.  The number of its heads in the middle is assumed to be the
-   default unless it is said. */
-static void check_guided(struct conversion *v, const struct lucid *u)
+static void check_network(struct conversion *v, const struct lucidrains *u)
 {
-    if (settings_int(v->say, "Unet.attn_heads", 1, 1 << 12, u->heads) != u->heads)
-        settings_wrong(v->say, "Unet.attn_heads",
-                       "expected %d, as its linear attention has: this program has one kind per network",
-                       u->heads);
-    if (!settings_given(v->say, "Unet.attn_heads"))
-        conversion_note(v, "attn_heads %d in the middle is assumed, the default: no tensor shows it",
-                        u->heads);
-
-    conversion_check_int(v, "Unet.num_classes", u->classes);
-    conversion_refuse_if(v, "GaussianDiffusion.use_cfg_plus_plus",
-                         settings_bool(v->say, "GaussianDiffusion.use_cfg_plus_plus", false));
-}
-
-static void check_network(struct conversion *v, const struct lucid *u)
-{
-    int mult[LEVELS], n = settings_ints(v->say, "Unet.dim_mults", mult, LEVELS, 1, 1024);
+    int mult[LUCIDRAINS_LEVELS],
+        n = settings_ints(v->say, "Unet.dim_mults", mult, LUCIDRAINS_LEVELS, 1, 1024);
     if (n > 0 && n != u->levels)
         settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d levels", u->levels);
     for (int i = 0; i < n && i < u->levels; i++)
@@ -299,7 +219,7 @@ static void check_network(struct conversion *v, const struct lucid *u)
     conversion_check_int(v, "Unet.channels", u->channels);
     conversion_check_int(v, "Unet.attn_dim_head", u->head_dim);
     if (u->classes)
-        check_guided(v, u);
+        lucidrains_guided_check(v, u);
     else
         conversion_check_int(v, "Unet.attn_heads", u->heads);
 
@@ -321,7 +241,7 @@ static void check_network(struct conversion *v, const struct lucid *u)
 /* ---- our configuration ---- */
 
 /* Makes "net" of the model file (model-file.md). */
-static int describe(struct conversion *v, const struct lucid *u)
+static int describe(struct conversion *v, const struct lucidrains *u)
 {
     cJSON *net = v->net = cJSON_CreateObject();
     cJSON_AddStringToObject(net, "arch", "lucid");
@@ -351,7 +271,7 @@ static int describe(struct conversion *v, const struct lucid *u)
 
 static int read(struct conversion *v)
 {
-    struct lucid u = { 0 };
+    struct lucidrains u = { 0 };
     int code = read_shapes(v, &u);
     if (code)
         return code;
@@ -376,34 +296,12 @@ static bool ignores(const struct conversion *v, const struct checkpoint_tensor *
     return false;
 }
 
-/* Gives the names of classifier_free_guidance.  There an attention and its norm lie two modules deeper:
-   "downs.0.2.norm.g" is "downs.0.2.fn.norm.g", and the rest is in "downs.0.2.fn.fn". */
-static void map(struct foreign *from, const struct conversion *v, const ddpm_tensor *ours)
-{
-    int level, place = -1;
-    const char *name = ours->name;
-    if (!is_guided(v))
-        return;
-
-    if (!strcmp(name, "classes_emb.weight"))
-        snprintf(from->last, sizeof from->last, "null_classes_emb");
-    else if (!strncmp(name, "mid_attn.", 9))
-        place = 9;
-    else if ((sscanf(name, "downs.%d.2.%n", &level, &place) < 1 || place < 0) &&
-             sscanf(name, "ups.%d.2.%n", &level, &place) < 1)
-        place = -1;
-
-    if (place > 0)
-        snprintf(from->name, sizeof from->name, "%.*s%s%s", place, name,
-                 strcmp(name + place, "norm.g") ? "fn.fn." : "fn.", name + place);
-}
-
 const struct family family_lucidrains = {
     .name = "lucidrains",
     .origin = "lucidrains",
     .signature = signature,
     .spare = spare,
     .read = read,
-    .map = map,
+    .map = lucidrains_guided_map,
     .ignores = ignores,
 };
