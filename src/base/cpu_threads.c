@@ -163,6 +163,7 @@ static double quota_here(const char *sysroot, const char *folder, int version)
     if (!(q > 0 && p > 0 && q / p < CPUS_MAX))
         return 0;
 
+    /* A part of a processor is worth a thread. */
     int whole = (int)(q / p);
     return whole + (q > whole * p);
 }

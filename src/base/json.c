@@ -68,12 +68,15 @@ static struct place below(const struct place *p, const cJSON *child, int index)
 static int check_tree(const cJSON *c, const struct place *p, const char *name, ddpm_error *err)
 {
     bool full = false;
+
     const char *twice = cJSON_IsObject(c) ? doubled_key(c, &full) : NULL;
     if (full)
         return dd_error_memory(err, name);
     if (twice)
         return dd_error(err, DDPM_EDATA, "%s: %s%s%s: the key occurs twice", name, p->path,
                         p->used ? "." : "", twice);
+
+    /* strtod makes 1e999 infinite. */
     if (cJSON_IsNumber(c) && !isfinite(c->valuedouble))
         return dd_error(err, DDPM_EDATA, "%s: %s: the number is too large", name,
                         p->used ? p->path : "the top level");

@@ -142,6 +142,7 @@ static int rename_new(const char *from, const char *to)
         return -1;
 #endif
 
+    /* A link fails if `to` is there. */
     if (link(from, to) == 0) {
         unlink(from);
         return 0;

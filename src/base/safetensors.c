@@ -205,6 +205,7 @@ static int read_entry(struct reader *r, const char *name)
     e.data = r->data + offset[0];
     e.size = (size_t)size;
 
+    /* check_cover finds gaps and overlaps once all tensors are read. */
     struct dd_entry *more = dd_memory_more(r->s->entry, r->s->entries, sizeof *more);
     if (!more)
         return dd_error_memory(r->err, r->file);
@@ -350,9 +351,11 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
         return dd_error(err, DDPM_EDATA,
                         "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name,
                         size);
+
     /* The length, little-endian. */
     for (int i = 7; i >= 0; i--)
         n = n << 8 | data[i];
+
     if (n > HEADER_MOST && size > 8 && data[8] == '{')
         return too_long(name, n, err);
     if (n > HEADER_MOST)
@@ -369,6 +372,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
         .file = name,
         .err = err,
     };
+
     /* All names together are never longer than the header: each terminating 0 takes the place of a quote. */
     dd_scan_begin(&r.scan, data + 8, (size_t)n);
     s->owned = r.text = malloc((size_t)n + 1);

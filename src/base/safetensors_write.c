@@ -188,6 +188,7 @@ static int write_file(FILE *f, const struct dd_entry *entry, size_t entries, con
     if (entries)
         qsort(order, entries, sizeof *order, by_dtype);
 
+    /* The header's length is measured with zeros in the place of the hash. */
     memset(digits, '0', DIGITS);
     put_header(&measure, &c);
     length_bytes(length, measure.size);

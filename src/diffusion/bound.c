@@ -45,6 +45,7 @@ static const struct dd_sampler_kind kind = { .traits = { .takes_variance = 1 }, 
 static int allocate(ddpm_bound *b, ddpm_error *err)
 {
     size_t batch = (size_t)b->s->batch, K = (size_t)b->s->tables->K;
+
     b->image = dd_memory(batch, sizeof *b->image);
     b->part = dd_memory(batch * PARTS, K * sizeof *b->part);
     b->work = dd_memory(2 * b->s->d, sizeof *b->work);
@@ -53,6 +54,7 @@ static int allocate(ddpm_bound *b, ddpm_error *err)
                         "out of memory for the bounds of %zu images of %zu steps; a smaller batch needs less",
                         batch, K);
 
+    /* part is [batch, PARTS, K]; the caller sees its rows through image. */
     for (size_t row = 0; row < batch; row++) {
         const double *part = b->part + row * PARTS * K;
         b->image[row] = (ddpm_bound_image){
@@ -176,6 +178,7 @@ static void measure(ddpm_bound *b, int k, int i)
 
     dd_sampler_eps(s, eps, xi, k, i);
     part[4 * K] = dd_score_simple(eps, z, d);
+
     /* gamma is a mean square, computed as the mean squared difference from zeros. */
     memset(lv, 0, d * sizeof *lv);
     part[3 * K] = dd_score_simple(eps, lv, d);

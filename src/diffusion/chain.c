@@ -37,11 +37,14 @@ static int check(int K, const double *t, const double *alpha_bar, ddpm_error *er
             return dd_error(err, DDPM_EUSAGE,
                             "step %d of the chain is t = %g; steps rise strictly within 0 to %d", i, t[i],
                             DD_STEPS_MAX);
+
+        /* The noise of a step depends on its t, rounded (rng.c). */
         if (i && dd_rng_t(t[i]) == dd_rng_t(t[i - 1]))
             return dd_error(err, DDPM_EUSAGE,
                             "steps %d and %d of the chain, t = %.9g and %.9g, would get "
                             "the same noise; it is told apart by t in multiples of 1/65536",
                             i - 1, i, t[i - 1], t[i]);
+
         if (!(alpha_bar[i] < (i ? alpha_bar[i - 1] : 1) &&
               (alpha_bar[i] > 0 || (alpha_bar[i] == 0 && i == K - 1))))
             return dd_error(
@@ -70,6 +73,7 @@ static void fill(double *block, const double *beta_of, int K)
     for (int i = 0; i < K; i++) {
         double here = alpha_bar[i], before = i ? alpha_bar[i - 1] : 1, alpha = here / before, rest = 1 - here;
         beta[i] = 1 - alpha;
+
         /* The schedule's own beta, without cancellation. */
         if (beta_of && follows(t, i)) {
             beta[i] = beta_of[(int)t[i]];

@@ -157,6 +157,7 @@ static void warn(const ddpm_sampler *s, char *warning, double second, bool publi
     if (!lower && !kept)
         return;
 
+    /* The length of the last such step over that of the step before it. */
     double ratio = (t->log_snr[at - 1] - t->log_snr[at]) / (t->log_snr[at] - t->log_snr[at + 1]);
     char does[64] = "images may get too much contrast";
     if (lower)

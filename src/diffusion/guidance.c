@@ -127,6 +127,7 @@ int dd_guidance_eps(ddpm_guidance *g, double *out, const double *x, double t, co
     if (o->scale == 1)
         return o->eps(o->eps_user, out, x, t, classes, n, err);
 
+    /* The second half of the batch are the same images without a class. */
     for (int i = 0; i < n; i++) {
         g->classes[i] = o->scale == 0 ? g->none : classes[i];
         g->classes[n + i] = g->none;

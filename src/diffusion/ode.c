@@ -43,6 +43,7 @@ int dd_ode_move(const ddpm_sde *p, const struct dd_move *m, double *x, int order
     if (!p->score)
         return dd_error(err, DDPM_EUSAGE, "the equation has no score, which its ODE needs; give one");
 
+    /* Euler's step. */
     if (p->score(p->user, slope, x, m->t, d, err))
         return DDPM_ECALLBACK;
     dd_ode_slope(p, slope, x, m->t, f, d);
@@ -54,6 +55,7 @@ int dd_ode_move(const ddpm_sde *p, const struct dd_move *m, double *x, int order
     if (order < 2)
         return DDPM_OK;
 
+    /* Heun's step is the mean of Euler's and of a step with the slope at its end. */
     if (p->score(p->user, slope, x, m->t + h, d, err))
         return DDPM_ECALLBACK;
     dd_ode_slope(p, slope, x, m->t + h, f, d);

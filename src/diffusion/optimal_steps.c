@@ -144,6 +144,7 @@ int dd_optimal_steps(double *c, int K, const ddpm_about *a, ddpm_error *err)
     if (!cost)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the costs of %d x %d steps", T, T);
 
+    /* A step leads down from r to s. */
     for (int s = 0; s < T; s++)
         for (int r = s + 1; r < T; r++)
             cost[(size_t)s * (size_t)T + (size_t)r] = dd_optimal_steps_term(a, s, r);

@@ -68,6 +68,7 @@ static int choose(int *chosen, const ddpm_tables *t, const struct dd_variance *v
     case LEARNED: *chosen = v->own; break;
     case ANALYTIC: *chosen = DD_POSTERIOR_ANALYTIC; break;
     }
+
     if (*chosen == DDPM_BETA && few)
         snprintf(warning, 256,
                  "variance beta leaves noise in the images at %d of %d steps; beta-tilde does not", t->K,

@@ -137,11 +137,14 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
 
     s->tables = &s->chain->tables;
     s->told = s->tables->t;
+
+    /* An order of 0 asks for the kind's own; some kinds take corrector steps by themselves. */
     code = dd_sampler_check(s, err);
     if (!o->order)
         s->options.order = s->kind->traits.order;
     if (o->corrector < s->kind->traits.corrector)
         s->options.corrector = s->kind->traits.corrector;
+
     if (!code)
         code = create_posterior(s, warning, err);
     if (!code && s->kind->begin)

@@ -90,9 +90,12 @@ int dd_tuned_chain(ddpm_chain **c, const ddpm_about *a, int K, ddpm_error *err)
     const ddpm_tuned *solver = find(a->tuned, a->tuned_count, K);
     char known[128] = "none";
     size_t used = 0;
+
+    /* The error names the solvers that there are. */
     for (int i = 0; i < a->tuned_count && used < sizeof known - 16; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%d", i ? ", " : "those of ",
                                  a->tuned[i].K);
+
     if (!solver)
         return dd_error(
             err, DDPM_EUSAGE,
@@ -102,9 +105,12 @@ int dd_tuned_chain(ddpm_chain **c, const ddpm_about *a, int K, ddpm_error *err)
     double *alpha_bar = malloc((size_t)K * sizeof *alpha_bar);
     if (!alpha_bar)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a chain of %d steps", K);
+
+    /* The learned times lie between whole steps. */
     for (int i = 0; i < K; i++)
         alpha_bar[i] =
             dd_fractional_alpha_bar(a->alpha_bar, a->steps, solver->table[DDPM_TUNED_T * K + i], NULL);
+
     int code = dd_chain_create(c, K, solver->table + DDPM_TUNED_T * K, alpha_bar, a->beta, err);
     free(alpha_bar);
     return code;

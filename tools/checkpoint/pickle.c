@@ -1,15 +1,17 @@
-/* Reads a pickle (pickle.h): the opcodes and their loop.  pickle_stack.c has the stack, pickle_values.c the
-   values that opcodes make.
+/* Reads a pickle (pickle.h): the opcodes and their loop.  pickle_stack.c has the stack,
+   pickle_values.c the values that opcodes make.
 
-   A pickle is a program for a stack machine (PEP 307 and 3154; CPython's Lib/pickletools.py describes each
-   opcode).  Every opcode is one byte, followed by its argument: an integer, a length and as many bytes, or a
-   line.  Numbers are little-endian but for BINFLOAT.  The value left on the stack at STOP is the result. */
+   A pickle is a program for a stack machine (PEP 307 and 3154; CPython's Lib/pickletools.py
+   describes each opcode).  Every opcode is one byte, followed by its argument: an integer, a
+   length and as many bytes, or a line.  Numbers are little-endian but for BINFLOAT.  The value
+   left on the stack at STOP is the result. */
 #include "checkpoint/pickle_values.h"
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 
-/* The opcodes that files of torch.save contain, with their names in pickletools.  All others are refused. */
+/* The opcodes that files of torch.save contain, with their names in pickletools.  All others are
+   refused. */
 enum opcode {
     OP_PROTO = 0x80,
     OP_FRAME = 0x95,
@@ -246,8 +248,8 @@ int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *d
     }
     run(&m, used);
 
-    /* The list of persistent ids grew by realloc.  It moves to the arena, where it lives as long as the
-       nodes. */
+    /* The list of persistent ids grew by realloc.  It moves to the arena, where it lives as long
+       as the nodes. */
     struct pickle_node **kept = m.code ? NULL : dd_arena(arena, p->persistents + 1, sizeof *kept);
     if (kept && p->persistents)
         memcpy(kept, p->persistent, p->persistents * sizeof *kept);

@@ -65,8 +65,8 @@ struct pickle {
 /* A longer pickle is refused.  The pickles of real files stay below a megabyte. */
 enum { PICKLE_BYTES_MAX = 1 << 23 };
 
-/* Reads one pickle from data [size], which outlives the nodes.  Sets *used to its length, with the STOP at
-   its end.  The nodes live in the arena.  DDPM_EDATA: the error names the byte. */
+/* Reads one pickle from data [size], which outlives the nodes.  Sets *used to its length, with
+   the STOP at its end.  The nodes live in the arena.  DDPM_EDATA: the error names the byte. */
 int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size,
                 size_t *used, ddpm_error *err);
 

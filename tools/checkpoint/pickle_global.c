@@ -205,8 +205,8 @@ static int listed(const char *const *list, size_t n, const char *full)
     return 0;
 }
 
-/* Returns whether text is a name of Python: letters, digits and underscores, with no digit first.  dots:
-   names joined by single dots are accepted too. */
+/* Returns whether text is a name of Python: letters, digits and underscores, with no digit
+   first.  dots: names joined by single dots are accepted too. */
 static int is_name(const char *text, int dots)
 {
     for (const char *c = text; *c; c++)
@@ -216,8 +216,8 @@ static int is_name(const char *text, int dots)
     return *text && !isdigit((unsigned char)*text);
 }
 
-/* Returns whether a global is a class of another program.  torch's own layers and optimizers count as
-   such. */
+/* Returns whether a global is a class of another program.  torch's own layers and optimizers
+   count as such. */
 static int is_foreign(const char *module, const char *name, const char *full)
 {
     if (!is_name(module, 1) || !is_name(name, 0))
@@ -254,8 +254,8 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_s
             return DDPM_OK;
         }
 
-    /* Protocol 4 lets a name climb through attributes, as pathlib's "os.system" does.  So a tolerated name
-       has no dots. */
+    /* Protocol 4 lets a name climb through attributes, as pathlib's "os.system" does.  So a
+       tolerated name has no dots. */
     n->global = PICKLE_OTHER;
     if (!strchr(s, '.') && listed(tolerated, sizeof tolerated / sizeof *tolerated, full))
         return DDPM_OK;

@@ -133,8 +133,8 @@ void pickle_memo_put(struct pickle_machine *m, uint64_t index)
 {
     struct pickle_node *n = pickle_peek(m);
 
-    /* A pickler numbers stored values from 0.  A number beyond the count of opcodes could only claim
-       memory. */
+    /* A pickler numbers stored values from 0.  A number beyond the count of opcodes could only
+       claim memory. */
     if (index > m->operations) {
         pickle_fail(m, DDPM_EDATA, "memo index %llu after %zu operations", (unsigned long long)index,
                     m->operations);
@@ -177,8 +177,8 @@ void pickle_append(struct pickle_machine *m, struct pickle_node *to, struct pick
     if (m->code || !n)
         return;
 
-    /* The arena cannot resize a block.  Each new block is twice as large, so all abandoned blocks together
-       are smaller than the last. */
+    /* The arena cannot resize a block.  Each new block is twice as large, so all abandoned
+       blocks together are smaller than the last. */
     if (n > to->room - to->count) {
         size_t more = to->count + n > 2 * (size_t)to->room ? to->count + n : 2 * (size_t)to->room;
         struct pickle_node **list = dd_arena(m->arena, more, sizeof *list);

@@ -47,14 +47,14 @@ void pickle_list_add(struct pickle_machine *m, struct pickle_node ***list, size_
                      struct pickle_node *n);
 
 void pickle_push(struct pickle_machine *m, struct pickle_node *n);
-/* Pops the value on top of the stack.  It never reaches below the last mark; after an error it returns
-   m->nothing. */
+/* Pops the value on top of the stack.  It never reaches below the last mark; after an error it
+   returns m->nothing. */
 struct pickle_node *pickle_pop(struct pickle_machine *m);
 /* Returns the value on top of the stack, which stays there. */
 struct pickle_node *pickle_peek(struct pickle_machine *m);
 void pickle_set_mark(struct pickle_machine *m);
-/* Pops the last mark and the n values above it.  The values are valid until the next push; NULL when n is
-   0. */
+/* Pops the last mark and the n values above it.  The values are valid until the next push; NULL
+   when n is 0. */
 struct pickle_node **pickle_pop_to_mark(struct pickle_machine *m, size_t *n);
 
 /* Stores the value on top of the stack under index. */

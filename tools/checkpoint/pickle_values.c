@@ -1,4 +1,5 @@
-/* The values that opcodes of a pickle make (pickle_values.h).  Python's names of the opcodes are in pickle.c. */
+/* The values that opcodes of a pickle make (pickle_values.h).  Python's names of the opcodes are
+   in pickle.c. */
 #include "checkpoint/pickle_values.h"
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,8 @@ void pickle_push_decimal(struct pickle_machine *m)
         return;
     }
 
-    /* The text is copied, because the line does not end in a zero byte.  19 characters cannot overflow. */
+    /* The text is copied, because the line does not end in a zero byte.  19 characters cannot
+       overflow. */
     char text[24], *end;
     pickle_show(text, sizeof text, line.text, line.length);
     long long v = strtoll(text, &end, 10);
@@ -101,8 +103,8 @@ void pickle_push_marked_tuple(struct pickle_machine *m)
     pickle_push(m, t);
 }
 
-/* Adds n items to the list, or n keys and values in turn to the dict, on top of the stack.  An opaque
-   object drops them. */
+/* Adds n items to the list, or n keys and values in turn to the dict, on top of the stack.  An
+   opaque object drops them. */
 static void add(struct pickle_machine *m, enum pickle_kind kind, struct pickle_node *const *item, size_t n)
 {
     struct pickle_node *to = pickle_peek(m);

@@ -105,6 +105,7 @@ static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error
     char *full = member(s, name);
     if (!full)
         return dd_error_memory(err, "the tensors of a checkpoint");
+
     zip_int64_t index = zip_name_locate(s->torch.zip, full, 0);
     if (index < 0)
         return dd_error(err, DDPM_EDATA, "member %.100s is not in the archive", full);
@@ -113,11 +114,13 @@ static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error
                                 ZIP_STAT_ENCRYPTION_METHOD;
     if (zip_stat_index(s->torch.zip, (zip_uint64_t)index, 0, stat) != 0 || (stat->valid & needed) != needed)
         return dd_error(err, DDPM_EDATA, "member %.100s: %s", full, zip_strerror(s->torch.zip));
+
     if (stat->comp_method != ZIP_CM_STORE || stat->encryption_method != ZIP_EM_NONE)
         return dd_error(
             err, DDPM_EDATA,
             "member %.100s is %s; torch stores members as they are: save it again with torch.save", full,
             stat->comp_method != ZIP_CM_STORE ? "compressed" : "encrypted");
+
     if (stat->size != stat->comp_size || stat->size > s->torch.left)
         return dd_error(err, DDPM_EDATA, "member %.100s claims %llu bytes, more than the file has", full,
                         (unsigned long long)stat->size);
@@ -197,6 +200,7 @@ static int check_marks(struct source *s, ddpm_error *err)
 {
     const unsigned char *text;
     size_t size;
+
     if (exists(s, "constants.pkl") || exists(s, "code/"))
         return dd_error(err, DDPM_EDATA,
                         "is a TorchScript archive (constants.pkl), a program and no checkpoint; save the "
@@ -206,11 +210,13 @@ static int check_marks(struct source *s, ddpm_error *err)
                         "is a zip archive but no torch file: it has no %.64s/data.pkl; unpack it first",
                         s->torch.folder);
 
+    /* Earlier versions of torch wrote no byte order; theirs is little-endian. */
     if (!exists(s, "byteorder"))
         return DDPM_OK;
     int code = load(s, "byteorder", &text, &size, err);
     if (code)
         return code;
+
     s->torch.big_endian = size == 3 && !memcmp(text, "big", 3);
     if (!s->torch.big_endian && (size != 6 || memcmp(text, "little", 6)))
         return dd_error(err, DDPM_EDATA, "its byteorder is neither \"little\" nor \"big\"");

@@ -200,6 +200,7 @@ static int add_norms(cJSON *c, const struct exporter *e)
 static int describe_unet(cJSON *c, const struct exporter *e)
 {
     const struct unet *u = &e->unet;
+
     begin(c, "UNet2DModel");
     if (u->height == u->width)
         cJSON_AddNumberToObject(c, "sample_size", u->height);
@@ -269,6 +270,7 @@ static int add_betas(cJSON *c, const struct exporter *e, double *room)
     const ddpm_about *a = e->about;
     bool zero = a->alpha_bar[a->steps - 1] == 0;
     double start, end;
+
     read_ends(&start, &end, e->schedule);
     int schedule = find_schedule(e, start, end, zero, room);
 
@@ -280,6 +282,8 @@ static int add_betas(cJSON *c, const struct exporter *e, double *room)
         cJSON_AddBoolToObject(c, "rescale_betas_zero_snr", zero);
         return DDPM_OK;
     }
+
+    /* Any other schedule is written as a list of betas. */
     if (zero)
         return refuse(
             e,

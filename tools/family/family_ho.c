@@ -180,6 +180,7 @@ static const char *schedule_of(struct conversion *v, int steps, double start, do
     const char *schedule = settings_text(s, keys[0], schedules[0]);
     char first[32], last[32];
     bool complete = true, known = false;
+
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         complete = settings_given(s, keys[i]) && complete;
     if (!complete)

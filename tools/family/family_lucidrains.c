@@ -99,11 +99,14 @@ static int read_attention(struct conversion *v, struct lucidrains *u, const char
     *full = conversion_has(v, "%s.to_out.weight", place);
     int heads = (int)dim[1], head_dim = (int)(*full ? dim[3] : dim[2]);
     int memory = (int)(*full ? dim[2] : dim[3]);
+
+    /* The first attention tells what all must have. */
     if (u->heads == 0) {
         u->heads = heads;
         u->head_dim = head_dim;
         u->memory = memory;
     }
+
     if (u->heads != heads || u->head_dim != head_dim || u->memory != memory)
         return conversion_error(
             v,
@@ -174,11 +177,13 @@ static int read_ends(struct conversion *v, struct lucidrains *u)
     u->outputs = (int)out[0];
     u->time_hidden = (int)time[0];
     u->time_dim = (int)time[1];
+
     if (u->channels == 2 * u->outputs)
         return conversion_error(v,
                                 "self-conditioning (init_conv takes %d channels, final_conv gives %d), which "
                                 "this program does not have",
                                 u->channels, u->outputs);
+
     /* With a learned variance there are twice as many outputs. */
     if (u->outputs != u->channels && u->outputs != 2 * u->channels)
         return conversion_error(

@@ -335,8 +335,9 @@ static bool is_spare(const char *path, const char *const *spare)
 /* Adds a path to a list of settings, or counts it if the list is full. */
 static void add_unused(char *list, size_t size, const char *path, int *more)
 {
-    static const char rest[] = " and 1234567890 more";
+    static const char rest[] = " and 1234567890 more"; /* what may have to follow */
     size_t used = strlen(list);
+
     if (*more == 0 && used + strlen(path) + 2 + sizeof rest <= size)
         dd_names_join(list, size, path);
     else
@@ -346,6 +347,7 @@ static void add_unused(char *list, size_t size, const char *path, int *more)
 int settings_end(struct settings *s, const char *file, const char *const *spare, char *unused, size_t size)
 {
     int more = 0;
+
     *unused = '\0';
     if (!s->code && s->missing[0] != '\0')
         s->code = dd_error(
@@ -366,6 +368,7 @@ int settings_end(struct settings *s, const char *file, const char *const *spare,
         else
             add_unused(unused, size, e->path, &more);
     }
+
     size_t used = strlen(unused);
     if (more > 0)
         snprintf(unused + used, size - used, " and %d more", more);

@@ -1,5 +1,5 @@
-/* Evaluates the variational bound (paper, equation 5) on the images of a data set, in their order.  An image
-   that the network loses to NaN is named; the others do not change by it. */
+/* Evaluates the variational bound (paper, equation 5) on the images of a data set, in their
+   order.  An image that the network loses to NaN is named; the others do not change by it. */
 #include "measure/evaluation.h"
 #include <stdlib.h>
 #include <zlib.h>
@@ -94,8 +94,8 @@ static int load_batch(struct evaluation *e, size_t first, int n, ddpm_error *err
     return ddpm_bound_start(e->bound, e->x0, e->index, e->about->classes ? e->classes : NULL, n, err);
 }
 
-/* Names every image that was lost at chain position i.  The step's sentence names the first; each other one
-   gets a line. */
+/* Names every image that was lost at chain position i.  The step's sentence names the first;
+   each other one gets a line. */
 static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error *sentence)
 {
     ddpm_error also;
@@ -113,8 +113,8 @@ static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error
     }
 }
 
-/* Returns whether a batch of n images would end too late, by the rate of its terms since `begun`; left: how
-   many terms each image still needs. */
+/* Returns whether a batch of n images would end too late, by the rate of its terms since
+   `begun`; left: how many terms each image still needs. */
 static bool too_late(struct evaluation *e, double begun, int n, int left)
 {
     int terms = e->eval_sums.K - left;
@@ -127,8 +127,8 @@ static bool too_late(struct evaluation *e, double begun, int n, int left)
     return now + e->call * left * n > e->until;
 }
 
-/* Measures all terms of n images from image `first` on, and adds them to the sums.  If the user interrupts,
-   or the batch would end too late, nothing is added. */
+/* Measures all terms of n images from image `first` on, and adds them to the sums.  If the user
+   interrupts, or the batch would end too late, nothing is added. */
 static int measure(struct evaluation *e, size_t first, int n, struct progress *p, ddpm_error *err)
 {
     int code = load_batch(e, first, n, err), left;

@@ -1,6 +1,6 @@
-/* Measures the bits per dimension of a data set: every term of the variational bound is computed for every
-   image, a batch at a time, and added to sums.  Noise depends only on seed, place in the data and t, so
-   batch, threads and interruptions change no bit. */
+/* Measures the bits per dimension of a data set: every term of the variational bound is computed
+   for every image, a batch at a time, and added to sums.  Noise depends only on seed, place in
+   the data and t, so batch, threads and interruptions change no bit. */
 #ifndef DDPM_EVALUATION_H
 #define DDPM_EVALUATION_H
 #include "cli/options.h"
@@ -43,17 +43,18 @@ struct evaluation {
 
 /* Opens chain, network and sums, so that only reading the data can fail later. */
 int evaluation_open(struct evaluation *e, const struct evaluation_options *o, ddpm_error *err);
-/* Returns the CRC-32 of n values as bytes: an image's EVAL_SUMS_CHECK, or a list of steps as one number. */
+/* Returns the CRC-32 of n values as bytes: an image's EVAL_SUMS_CHECK, or a list of steps as one
+   number. */
 uint32_t evaluation_check(const double *x, size_t n);
 /* Saves the sums so far. */
 typedef int evaluation_save_fn(void *user, ddpm_error *err);
-/* Measures the images that are not in the sums yet, until all are measured or the user interrupts.  A batch
-   that was not finished is not added.  save, which may be NULL, is called every half minute and at the end.
-   If `until` is set and a batch would end later by its own rate, it is given up, and `late` and `call` are
-   set. */
+/* Measures the images that are not in the sums yet, until all are measured or the user
+   interrupts.  A batch that was not finished is not added.  save, which may be NULL, is called
+   every half minute and at the end.  If `until` is set and a batch would end later by its own
+   rate, it is given up, and `late` and `call` are set. */
 int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, ddpm_error *err);
-/* Sets *seconds to the time for one term of the first image.  It is no error here if that image becomes
-   NaN. */
+/* Sets *seconds to the time for one term of the first image.  It is no error here if that image
+   becomes NaN. */
 int evaluation_try(struct evaluation *e, double *seconds, ddpm_error *err);
 void evaluation_close(struct evaluation *e);
 #endif

@@ -1,5 +1,5 @@
-/* Images go through the network a batch at a time.  The activations for an image do not depend on the
-   others. */
+/* Images go through the network a batch at a time.  The activations for an image do not depend
+   on the others. */
 #include "measure/set_features.h"
 #include <math.h>
 #include <stdlib.h>

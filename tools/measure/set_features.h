@@ -13,9 +13,9 @@ struct set_features {
     size_t done; /* images that the progress bar has behind it */
 };
 
-/* Fills *point [data->count, features], allocated, with ddpm_net_features of each image, without noise, at
-   the step set_features_t.  DDPM_ENAN names the image.  If the user interrupts, the points of the images that
-   are left are zero. */
+/* Fills *point [data->count, features], allocated, with ddpm_net_features of each image, without
+   noise, at the step set_features_t.  DDPM_ENAN names the image.  If the user interrupts, the
+   points of the images that are left are zero. */
 int set_features(double **point, const struct set_features *of, ddpm_error *err);
 /* Returns T / 10, rounded down: the step t that the network is given. */
 double set_features_t(const ddpm_about *a);

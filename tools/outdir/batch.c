@@ -1,13 +1,14 @@
-/* A run first finishes a saved batch (saved_batch.h) and removes its file when its images are listed.  When
-   the run is interrupted, it saves the batch under way; the memory for that is allocated at its start, so
-   that saving cannot run out of memory. */
+/* A run first finishes a saved batch (saved_batch.h) and removes its file when its images are
+   listed.  When the run is interrupted, it saves the batch under way; the memory for that is
+   allocated at its start, so that saving cannot run out of memory. */
 #include "outdir/batch.h"
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "outdir/saved_batch.h"
 
-/* Puts an image of the list into the folder; lost: 1 + the chain position at which it became NaN, or 0. */
+/* Puts an image of the list into the folder; lost: 1 + the chain position at which it became
+   NaN, or 0. */
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
     struct batch *b = user;
@@ -65,8 +66,9 @@ static int list_lost(struct batch *b, ddpm_error *err)
     return code;
 }
 
-/* Saves the batch under way: lists the images lost so far in the manifest, and writes the others to a file.
-   On entry err says why the run stopped; on return it also says that the next start goes on. */
+/* Saves the batch under way: lists the images lost so far in the manifest, and writes the others
+   to a file.  On entry err says why the run stopped; on return it also says that the next start
+   goes on. */
 static int save(struct batch *b, ddpm_error *err)
 {
     const struct generator *s = b->generator;
@@ -92,8 +94,8 @@ static int save(struct batch *b, ddpm_error *err)
                     why.text, taken, steps, without);
 }
 
-/* Loads the saved batch; f->n is 0 if there is no file, or with --force.  The images of a file that cannot be
-   used are made again.  That is said even with -q, because a disk may be failing. */
+/* Loads the saved batch; f->n is 0 if there is no file, or with --force.  The images of a file
+   that cannot be used are made again.  That is said even with -q, because a disk may be failing. */
 static int load_saved(struct saved_batch *f, const struct batch *b, ddpm_error *err)
 {
     const struct image_store *a = &b->image_store;

@@ -1,5 +1,5 @@
-/* A manifest in memory: the images of one or of several files, by number and by name.  manifest_lines.c reads
-   the lines, manifest_write.c writes them. */
+/* A manifest in memory: the images of one or of several files, by number and by name.
+   manifest_lines.c reads the lines, manifest_write.c writes them. */
 #include "outdir/manifest.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,7 +55,8 @@ static void keep_last(struct manifest *l, int (*compare)(const void *, const voi
     l->lines = kept;
 }
 
-/* Notes in the line that will be kept, the last about its image, the hash of a line that contradicts it. */
+/* Notes in the line that will be kept, the last about its image, the hash of a line that
+   contradicts it. */
 static int note_contradictions(struct manifest *l, ddpm_error *err)
 {
     if (l->lines)
@@ -80,7 +81,8 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->file, (*y)->file);
 }
 
-/* Indexes the lines that are not lost by the names of their files.  DDPM_EDATA: two images share a file. */
+/* Indexes the lines that are not lost by the names of their files.  DDPM_EDATA: two images share
+   a file. */
 static int order_files(struct manifest *l, ddpm_error *err)
 {
     free(l->named);

@@ -1,9 +1,10 @@
-/* manifest.jsonl lists the images of a folder: one line with the recipe, then one line for each image,
-   written and synchronised before the image gets its name.  So a listed image that is not there was never
-   finished, and a file that is there and not listed was not made by ddpm.
+/* manifest.jsonl lists the images of a folder: one line with the recipe, then one line for each
+   image, written and synchronised before the image gets its name.  So a listed image that is not
+   there was never finished, and a file that is there and not listed was not made by ddpm.
 
-   Runs that share a folder (shard.h) write a manifest each, manifest-0-of-4.jsonl, in which {"asked": "0-99"}
-   says which images all of them are to make together.  Every run reads all manifests of a folder. */
+   Runs that share a folder (shard.h) write a manifest each, manifest-0-of-4.jsonl, in which
+   {"asked": "0-99"} says which images all of them are to make together.  Every run reads all
+   manifests of a folder. */
 #ifndef DDPM_MANIFEST_H
 #define DDPM_MANIFEST_H
 #include <stdbool.h>
@@ -38,23 +39,23 @@ struct manifest {
     bool part;   /* the manifest of a shard */
 };
 
-/* Reads the manifest of a folder: part "" is manifest.jsonl, "-0-of-4" is manifest-0-of-4.jsonl.  A torn last
-   line is left out.  DDPM_EDATA: anything else is wrong. */
+/* Reads the manifest of a folder: part "" is manifest.jsonl, "-0-of-4" is manifest-0-of-4.jsonl.
+   A torn last line is left out.  DDPM_EDATA: anything else is wrong. */
 int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm_error *err);
 /* Adds the lines of text [size], all of a manifest, to l, and counts the bytes of a torn last line. */
 int manifest_lines(struct manifest *l, const char *text, size_t size, ddpm_error *err);
 /* Returns the path of that manifest, allocated; NULL: out of memory. */
 char *manifest_path(const char *folder, const char *part);
-/* Moves the lines of from [count] into l, then sorts all lines and indexes them by file name; count 0 only
-   sorts and indexes.  If several lines are about one image, the last one that is not lost stays, or else the
-   last one.  DDPM_EDATA: two images share a file. */
+/* Moves the lines of from [count] into l, then sorts all lines and indexes them by file name;
+   count 0 only sorts and indexes.  If several lines are about one image, the last one that is
+   not lost stays, or else the last one.  DDPM_EDATA: two images share a file. */
 int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_error *err);
 /* Returns the line of an image; NULL: it is not listed. */
 const struct manifest_line *manifest_find(const struct manifest *l, uint32_t index);
 /* Returns the line of the image that has this file, or NULL. */
 const struct manifest_line *manifest_named(const struct manifest *l, const char *file);
-/* Opens what was read for more lines: cuts off a torn line, or begins the file with header if there was none
-   or with replace. */
+/* Opens what was read for more lines: cuts off a torn line, or begins the file with header if
+   there was none or with replace. */
 int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_error *err);
 /* Adds a line, which is on the disk when this returns. */
 int manifest_add(struct manifest *l, const struct manifest_line *line, ddpm_error *err);

@@ -1,5 +1,5 @@
-/* Reads the lines of a manifest: the settings, one line for each image, and the list of a shard.  A bad line is
-   an error, unless it is the last one, which a crash may have torn. */
+/* Reads the lines of a manifest: the settings, one line for each image, and the list of a shard.
+   A bad line is an error, unless it is the last one, which a crash may have torn. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 #include "cli/folder.h"
 #include "outdir/manifest.h"
 
-/* Returns whether `file` may be the name of image `index`.  It has the number in it and no folder, and is not
-   one of the program's own files. */
+/* Returns whether `file` may be the name of image `index`.  It has the number in it and no
+   folder, and is not one of the program's own files. */
 static bool fits(const char *file, uint32_t index)
 {
     char number[16];
@@ -111,7 +111,8 @@ static int read_line(struct manifest *l, const char *text, size_t size, size_t n
     return code;
 }
 
-/* Reads the first line, which holds the settings.  It must be an object; its members are not checked here. */
+/* Reads the first line, which holds the settings.  It must be an object; its members are not
+   checked here. */
 static int read_header(struct manifest *l, const char *text, size_t size, ddpm_error *err)
 {
     cJSON *root = NULL;

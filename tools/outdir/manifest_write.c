@@ -1,5 +1,5 @@
-/* Writes a manifest.  Every line is appended by one write and synchronised, so a crash can tear only the last
-   line; it is cut off before the next line is added. */
+/* Writes a manifest.  Every line is appended by one write and synchronised, so a crash can tear
+   only the last line; it is cut off before the next line is added. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +49,8 @@ static int append(struct manifest *l, char *line, ddpm_error *err)
     return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
 }
 
-/* The file of a shard is also its lock, so it may not be replaced by a rename; its header is appended. */
+/* The file of a shard is also its lock, so it may not be replaced by a rename; its header is
+   appended. */
 int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_error *err)
 {
     bool begins = replace || !l->header;

@@ -1,6 +1,6 @@
-/* Merging joins the manifests of all shards, counts the images that they were asked for, and writes one
-   manifest.  It is in its place before those of the shards are removed, so a merge that was killed can be
-   repeated. */
+/* Merging joins the manifests of all shards, counts the images that they were asked for, and
+   writes one manifest.  It is in its place before those of the shards are removed, so a merge
+   that was killed can be repeated. */
 #include "outdir/merge.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +21,8 @@ struct missing {
     bool damaged; /* a missing image may also be a damaged one: its file was compared with its hash */
 };
 
-/* Sets *there to whether the file of a line is in the folder and, with m->check, has the listed hash.  A line
-   that another one contradicts is always checked. */
+/* Sets *there to whether the file of a line is in the folder and, with m->check, has the listed
+   hash.  A line that another one contradicts is always checked. */
 static int is_there(bool *there, const struct merge *m, const struct manifest_line *line, ddpm_error *err)
 {
     char hex[65] = "";
@@ -42,7 +42,8 @@ static int is_there(bool *there, const struct merge *m, const struct manifest_li
     return code;
 }
 
-/* Settles contradictions: if two lines give one image different hashes, keeps the hash that its file has. */
+/* Settles contradictions: if two lines give one image different hashes, keeps the hash that its
+   file has. */
 static int settle(struct manifest *l, const struct merge *m, ddpm_error *err)
 {
     int code = DDPM_OK;

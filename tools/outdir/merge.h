@@ -1,4 +1,5 @@
-/* Ends a run in shards (shard.h): checks that the folder has all images, and joins their manifests in one. */
+/* Ends a run in shards (shard.h): checks that the folder has all images, and joins their
+   manifests in one. */
 #ifndef DDPM_MERGE_H
 #define DDPM_MERGE_H
 #include <stdbool.h>
@@ -15,10 +16,11 @@ struct merge {
     int lost;    /* result: images lost to NaN */
 };
 
-/* Counts the images of index [n] that no manifest of the folder accounts for, or whose file is not there. */
+/* Counts the images of index [n] that no manifest of the folder accounts for, or whose file is
+   not there. */
 int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err);
-/* Merges the manifests; afterwards the folder is as one run would have left it.  If two lines give one image
-   different hashes, the hash that its file has counts.  DDPM_EMISSING: some images are not there, and nothing
-   is changed. */
+/* Merges the manifests; afterwards the folder is as one run would have left it.  If two lines
+   give one image different hashes, the hash that its file has counts.  DDPM_EMISSING: some
+   images are not there, and nothing is changed. */
 int merge_folder(struct merge *m, ddpm_error *err);
 #endif

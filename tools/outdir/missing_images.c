@@ -1,5 +1,5 @@
-/* For every image asked for, the manifest and the file in its place are compared.  A file that may belong to
-   somebody else is never removed or replaced. */
+/* For every image asked for, the manifest and the file in its place are compared.  A file that
+   may belong to somebody else is never removed or replaced. */
 #include "outdir/missing_images.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "outdir/image_name.h"
 
-/* Sets *there to whether there is something at a->path.  DDPM_ECREATE: it is no regular file, so it is no
-   image and must not be replaced by one. */
+/* Sets *there to whether there is something at a->path.  DDPM_ECREATE: it is no regular file, so
+   it is no image and must not be replaced by one. */
 static int look(bool *there, const struct image_store *a, ddpm_error *err)
 {
     struct stat st;
@@ -37,8 +37,8 @@ static bool names_image(const struct image_store *a, uint32_t index)
     return ours;
 }
 
-/* Returns whether a listed file may go: it lies where this image belongs, or it is a picture that names this
-   image alone.  Any other file may be somebody's that a forged manifest lists. */
+/* Returns whether a listed file may go: it lies where this image belongs, or it is a picture
+   that names this image alone.  Any other file may be somebody's that a forged manifest lists. */
 static bool may_go(struct image_store *a, const struct manifest_line *line)
 {
     const char *const patterns[] = { a->pattern, "image-%06d.png", "image-%06d.npy" };
@@ -54,8 +54,8 @@ static bool may_go(struct image_store *a, const struct manifest_line *line)
     return names_image(a, line->index);
 }
 
-/* Sets *equal to whether the file at a->path is a whole picture of this image with these settings.  An array
-   holds no settings, so only its size is compared. */
+/* Sets *equal to whether the file at a->path is a whole picture of this image with these
+   settings.  An array holds no settings, so only its size is compared. */
 static int settings_equal(bool *equal, const struct image_store *a, uint32_t index, ddpm_error *err)
 {
     enum { HEAD = 128 }; /* bytes before the values of a .npy file */
@@ -84,8 +84,8 @@ static int settings_equal(bool *equal, const struct image_store *a, uint32_t ind
     return code;
 }
 
-/* Sets *known to whether the file at a->path is the one that --force found there when it began with these
-   settings. */
+/* Sets *known to whether the file at a->path is the one that --force found there when it began
+   with these settings. */
 static int is_replaced(bool *known, const struct image_store *a, ddpm_error *err)
 {
     const char *name = a->path + strlen(a->folder) + 1;
@@ -99,8 +99,8 @@ static int is_replaced(bool *known, const struct image_store *a, ddpm_error *err
     return code;
 }
 
-/* Checks a file in the place of an image that is not listed.  The image is made again if the file has its
-   settings, or if --force began to replace it. */
+/* Checks a file in the place of an image that is not listed.  The image is made again if the
+   file has its settings, or if --force began to replace it. */
 static int check_unlisted(const struct image_store *a, uint32_t index, ddpm_error *err)
 {
     bool ours = false;
@@ -114,7 +114,8 @@ static int check_unlisted(const struct image_store *a, uint32_t index, ddpm_erro
                     a->path);
 }
 
-/* Checks a listed file by its hash and settings.  A file that differs is damaged: its image is missing. */
+/* Checks a listed file by its hash and settings.  A file that differs is damaged: its image is
+   missing. */
 static int check_listed(struct image_store *a, const struct manifest_line *line, bool *missing,
                         ddpm_error *err)
 {
@@ -157,8 +158,8 @@ static bool has_other_name(const struct image_store *a, const struct manifest_li
     return strcmp(name, line->file) != 0;
 }
 
-/* Sets *missing to whether an image is to be made, by its line in the manifest (NULL: it is not listed) and
-   its file. */
+/* Sets *missing to whether an image is to be made, by its line in the manifest (NULL: it is not
+   listed) and its file. */
 static int is_missing(bool *missing, struct image_store *a, uint32_t index, const struct manifest_line *line,
                       ddpm_error *err)
 {

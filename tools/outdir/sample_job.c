@@ -1,6 +1,6 @@
-/* Opens a run of `ddpm sample`: reads and checks the settings, takes the shard's part of the images, locks
-   the folder, and opens model, generator and output.  Everything that can fail fails here, before the first
-   step. */
+/* Opens a run of `ddpm sample`: reads and checks the settings, takes the shard's part of the
+   images, locks the folder, and opens model, generator and output.  Everything that can fail
+   fails here, before the first step. */
 #include "outdir/sample_job.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,8 @@
 
 enum { IMAGES = 16, BATCH = 16 };
 
-/* Reads which part of the images this run makes.  Without --outdir a process always makes all images. */
+/* Reads which part of the images this run makes.  Without --outdir a process always makes all
+   images. */
 static int read_shard(struct sample_job *j, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -143,7 +144,8 @@ static int open_batch(struct sample_job *j, ddpm_error *err)
     return batch_open(b, err);
 }
 
-/* Says before the work what the user may want to change: warnings, damaged images, the chosen steps. */
+/* Says before the work what the user may want to change: warnings, damaged images, the chosen
+   steps. */
 static void announce(const struct sample_job *j)
 {
     const struct sample_settings *s = j->s;
@@ -168,8 +170,8 @@ static void announce(const struct sample_job *j)
                t->K, j->recipe.steps);
 }
 
-/* Opens the generator.  --steps auto chooses the steps by the time left; a single file is then made to its
-   end, as a stop would leave nothing of it. */
+/* Opens the generator.  --steps auto chooses the steps by the time left; a single file is then
+   made to its end, as a stop would leave nothing of it. */
 static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -203,8 +205,8 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
     return generator_open(&j->generator, &j->recipe, &o, err);
 }
 
-/* Chooses the batch: as many images as were asked for and as memory has room for.  Guidance lets each image go
-   through the network twice. */
+/* Chooses the batch: as many images as were asked for and as memory has room for.  Guidance lets
+   each image go through the network twice. */
 static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;

@@ -1,5 +1,5 @@
-/* The files of shards are found by their names.  If another run is just writing a line, only the lines before
-   it are read. */
+/* The files of shards are found by their names.  If another run is just writing a line, only the
+   lines before it are read. */
 #include "outdir/shard_manifests.h"
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #include "sample/index_list.h"
 #include "sample/recipe.h"
 
-/* Returns the length of the part in a name, which is "" or "-0-of-4" between `before` and `after`; -1: the
-   name has another form. */
+/* Returns the length of the part in a name, which is "" or "-0-of-4" between `before` and
+   `after`; -1: the name has another form. */
 static int part_length(const char *name, const char *before, const char *after)
 {
     static const char digits[] = "0123456789";

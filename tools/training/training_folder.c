@@ -78,6 +78,7 @@ int training_folder_open(struct training_folder *f, const char *model, ddpm_erro
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     }
     snprintf(f->path, n, "%s.train", model);
+
     int code = folder_make(f->path, err);
     if (!code)
         code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
@@ -85,6 +86,7 @@ int training_folder_open(struct training_folder *f, const char *model, ddpm_erro
         code = folder_clean(f->path, err);
     if (!code)
         code = check_files(f, err);
+
     if (code)
         training_folder_close(f);
     return code;

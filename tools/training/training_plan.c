@@ -314,12 +314,15 @@ static int read_train(struct training_plan *p, ddpm_error *err)
 
     ddpm_trainer_defaults(o);
     dd_json_begin(&j, member(p->root, "train"), "train", err);
+
     o->batch = dd_json_int(&j, "batch", 1, 1 << 16);
     o->accumulate = dd_json_int(&j, "accumulate", 1, 1 << 16);
     o->loss = dd_json_choice(&j, "loss", losses);
     o->min_snr = dd_json_number(&j, "min_snr", 0, 1e6);
     if (dd_json_has(&j, "class_dropout"))
         o->class_dropout = dd_json_number(&j, "class_dropout", 0, 0.99);
+
+    /* Adam, its learning rate, and the average of the weights. */
     o->rate = dd_json_number(&j, "lr", 0, 1e3);
     o->beta1 = dd_json_number(&j, "beta1", 0, 1);
     o->beta2 = dd_json_number(&j, "beta2", 0, 1);
@@ -329,6 +332,7 @@ static int read_train(struct training_plan *p, ddpm_error *err)
     o->warmup = dd_json_int(&j, "warmup", 0, INT32_MAX);
     o->ema = dd_json_number(&j, "ema", 0, 1);
     p->cosine = dd_json_choice(&j, "lr_schedule", schedules) == 1;
+
     p->flip = dd_json_bool(&j, "flip");
     return dd_json_end(&j);
 }

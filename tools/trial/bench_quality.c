@@ -60,8 +60,8 @@ static double similarity(const double s[SUMS])
     return fmin(1, fmax(-1, same / all));
 }
 
-/* Returns the mean over the places in one channel.  The window is a product of two functions, so it is
-   applied first along the rows, into row [h, w - 10, SUMS], and then down the columns. */
+/* Returns the mean over the places in one channel.  The window is a product of two functions, so
+   it is applied first along the rows, into row [h, w - 10, SUMS], and then down the columns. */
 static double ssim_channel(const unsigned char *a, const unsigned char *b, const struct quality_shape *shape,
                            const double window[WINDOW], double (*row)[SUMS])
 {
@@ -109,8 +109,8 @@ int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b,
     return DDPM_OK;
 }
 
-/* Value i is the k-th smallest (from 0) if at most k values are below it and more than k are not above it.
-   The values are too few for the time of sorting to matter. */
+/* Value i is the k-th smallest (from 0) if at most k values are below it and more than k are not
+   above it.  The values are too few for the time of sorting to matter. */
 double quality_median(const double *v, int n)
 {
     int there = 0;
@@ -173,8 +173,8 @@ int quality_front(bool *front, const struct quality_points *p)
     return there < 2 ? 0 : there;
 }
 
-/* Returns how many images would make point i surely nearer than all points that take no longer; 0: no point is
-   as fast as i. */
+/* Returns how many images would make point i surely nearer than all points that take no longer;
+   0: no point is as fast as i. */
 static double needed_by(const struct quality_points *p, int images, int i)
 {
     double most = 0;
@@ -182,7 +182,8 @@ static double needed_by(const struct quality_points *p, int images, int i)
     for (int k = 0; k < p->n; k++) {
         double gap = p->distance[k] - p->distance[i];
 
-        /* An interval's width falls as 1 / sqrt(images), so the needed images grow as (width / gap)^2. */
+        /* An interval's width falls as 1 / sqrt(images), so the needed images grow as (width /
+           gap)^2. */
         if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i])
             most = fmax(most, gap > 0 ? images * pow(p->over[i * p->n + k] / gap, 2) : INFINITY);
     }

@@ -1,9 +1,9 @@
-/* A round runs every trial once, on the round's share of the images, so that a disturbance of the machine
-   hits all trials.  If the processor was slowed down for heat during a run, its time is discarded, and the
-   run is repeated up to RETRIES times; its images are the same every time.
+/* A round runs every trial once, on the round's share of the images, so that a disturbance of
+   the machine hits all trials.  If the processor was slowed down for heat during a run, its time
+   is discarded, and the run is repeated up to RETRIES times; its images are the same every time.
 
-   The time of an image is that of its batch, from the first noise to the last step, divided by the images of
-   the batch.  Making the network ready is not counted. */
+   The time of an image is that of its batch, from the first noise to the last step, divided by
+   the images of the batch.  Making the network ready is not counted. */
 #include "trial/trial.h"
 #include <math.h>
 #include <stdlib.h>
@@ -46,7 +46,8 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
     return generator_open(s, r, &o, err);
 }
 
-/* Keeps the facts about the network for the report: engine, threads, and the names of its operations. */
+/* Keeps the facts about the network for the report: engine, threads, and the names of its
+   operations. */
 static int note_network(struct trials *t, const struct generator *s, ddpm_error *err)
 {
     const ddpm_net_about *a = ddpm_net_describe(s->net);
@@ -68,8 +69,8 @@ static int note_network(struct trials *t, const struct generator *s, ddpm_error 
     return DDPM_OK;
 }
 
-/* Gives p room for `images` images as bytes, one below the other, and keeps those that it has.  They may have
-   more channels than a PNG. */
+/* Gives p room for `images` images as bytes, one below the other, and keeps those that it has.
+   They may have more channels than a PNG. */
 static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_error *err)
 {
     size_t row = (size_t)a->width * (size_t)a->channels, rows = (size_t)a->height * (size_t)images;
@@ -241,8 +242,8 @@ static int run_round(struct trials *t, int round, ddpm_error *err)
     return code;
 }
 
-/* Runs the fewest steps of each sampler for a batch of images.  This time is not reported; it serves to
-   estimate the time of all that follows. */
+/* Runs the fewest steps of each sampler for a batch of images.  This time is not reported; it
+   serves to estimate the time of all that follows. */
 static int warm_up(struct trials *t, ddpm_error *err)
 {
     int fewest = trial_plan_fewest(t), code = DDPM_OK;
@@ -265,8 +266,9 @@ static int warm_up(struct trials *t, ddpm_error *err)
     return code;
 }
 
-/* Warms up, and decides how many images and steps there is time for.  Smaller sets go through the network in
-   smaller batches, in which an image takes longer.  So it warms up again until the batch does not change. */
+/* Warms up, and decides how many images and steps there is time for.  Smaller sets go through
+   the network in smaller batches, in which an image takes longer.  So it warms up again until
+   the batch does not change. */
 static int prepare(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK, batch = t->batch + 1;
@@ -284,7 +286,8 @@ static int prepare(struct trials *t, ddpm_error *err)
             return code;
         trial_plan_leave_out_slow(t);
 
-        /* With data no set is compared with that of the most steps, whose trials may have been removed. */
+        /* With data no set is compared with that of the most steps, whose trials may have been
+           removed. */
         if (t->data)
             t->reference.K = trial_plan_most(t);
         trial_plan_fit(t);

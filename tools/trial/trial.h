@@ -1,5 +1,5 @@
-/* A trial is a sampler with a number of steps.  All trials make images from the same noise, round by round,
-   and are timed; then the quality of their images is measured. */
+/* A trial is a sampler with a number of steps.  All trials make images from the same noise,
+   round by round, and are timed; then the quality of their images is measured. */
 #ifndef DDPM_TRIAL_H
 #define DDPM_TRIAL_H
 #include "cli/machine_state.h"
@@ -87,14 +87,15 @@ struct trials {
 
 /* Checks, before the first step, that all trials can be run. */
 int trials_check(struct trials *t, ddpm_error *err);
-/* Runs and times all trials, and makes the images of the reference.  Stops when the user interrupts. */
+/* Runs and times all trials, and makes the images of the reference.  Stops when the user
+   interrupts. */
 int trials_run(struct trials *t, ddpm_error *err);
 /* Measures the quality of the images of all trials.  Stops when the user interrupts. */
 int trials_compare(struct trials *t, ddpm_error *err);
 /* Returns how many runs were discarded. */
 int trials_discarded(const struct trials *t);
-/* Returns how much the rounds of a trial differ: the median over trials of (slowest - fastest) / median; NAN:
-   a trial has fewer than two rounds. */
+/* Returns how much the rounds of a trial differ: the median over trials of (slowest - fastest) /
+   median; NAN: a trial has fewer than two rounds. */
 double trials_noise(const struct trials *t);
 void trials_free(struct trials *t);
 #endif

@@ -19,7 +19,8 @@ static bool next_word(char word[64], const char **list)
     return true;
 }
 
-/* Sets *sampler to the library's own text for a name, so that samplers are compared by their pointers. */
+/* Sets *sampler to the library's own text for a name, so that samplers are compared by their
+   pointers. */
 static int parse_sampler(const char **sampler, const char *word, ddpm_error *err)
 {
     const char *const *names = ddpm_sampler_names(), *near = nearest_name(word, names);
@@ -70,8 +71,8 @@ static bool asks_for(const char *list, int K, int T)
     return false;
 }
 
-/* Adds the solvers that were tuned for the model, at their own numbers of steps, of which --steps may choose
-   some. */
+/* Adds the solvers that were tuned for the model, at their own numbers of steps, of which
+   --steps may choose some. */
 static int add_tuned(struct trials *t, const char *sampler, const char *steps, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -82,8 +83,8 @@ static int add_tuned(struct trials *t, const char *sampler, const char *steps, d
     return code;
 }
 
-/* Lists the pairs of one sampler and all steps.  A default number of steps is left out if the model has fewer
-   steps. */
+/* Lists the pairs of one sampler and all steps.  A default number of steps is left out if the
+   model has fewer steps. */
 static int list_steps(struct trials *t, const char *sampler, const char *steps, ddpm_error *err)
 {
     char word[64];

@@ -1,6 +1,7 @@
-/* Plans a bench: how many images and which numbers of steps there is time for.  All sets have the same number
-   of images, because the bias of a distance depends on it.  An estimate takes the seconds of a step from the
-   warm-up, and after a round from that round, which tells more about a machine that others use. */
+/* Plans a bench: how many images and which numbers of steps there is time for.  All sets have
+   the same number of images, because the bias of a distance depends on it.  An estimate takes
+   the seconds of a step from the warm-up, and after a round from that round, which tells more
+   about a machine that others use. */
 #include "trial/trial_plan.h"
 #include <math.h>
 #include <string.h>
@@ -45,9 +46,9 @@ static double trials_seconds(const struct trials *t)
     return seconds;
 }
 
-/* Returns the seconds of what follows the trials, for each image of a set: the steps of the reference or, with
-   data, of the bound, which is measured once for each number of steps; and one step for each time that its
-   activations are computed. */
+/* Returns the seconds of what follows the trials, for each image of a set: the steps of the
+   reference or, with data, of the bound, which is measured once for each number of steps; and
+   one step for each time that its activations are computed. */
 static double seconds_after(const struct trials *t)
 {
     int steps = 1 + t->count + (t->data ? 0 : t->reference.K);

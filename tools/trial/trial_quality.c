@@ -1,5 +1,6 @@
-/* Measures the quality of trials: sliced Wasserstein distance, PSNR, SSIM and bits per dimension.  Images are compared
-   as the bytes that --npy stores, so that a reader of those files finds the same numbers. */
+/* Measures the quality of trials: sliced Wasserstein distance, PSNR, SSIM and bits per
+   dimension.  Images are compared as the bytes that --npy stores, so that a reader of those
+   files finds the same numbers. */
 #include <math.h>
 #include <stdlib.h>
 #include "base/error.h"
@@ -28,8 +29,8 @@ static int features_of(double *point, const struct trials *t, const struct trial
         int n = t->n - first < t->batch ? t->n - first : t->batch;
         const unsigned char *pixel = one->images.pixel + (size_t)first * d;
 
-        /* Levels 0 to 255 become -1 to 1.  Image k has class k modulo the number of classes, as when it was
-           made. */
+        /* Levels 0 to 255 become -1 to 1.  Image k has class k modulo the number of classes, as
+           when it was made. */
         for (size_t e = 0; e < (size_t)n * d; e++)
             x[e] = pixel[e] / 127.5 - 1;
         for (int row = 0; row < n && t->about->classes; row++)
@@ -152,8 +153,8 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     return code;
 }
 
-/* Measures bits per dimension, once for each number of steps, as they depend on the chain and not on the
-   sampler. */
+/* Measures bits per dimension, once for each number of steps, as they depend on the chain and
+   not on the sampler. */
 static int measure_bits(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;

@@ -1,13 +1,15 @@
-/* Learns solvers of few steps (students) from the images of a solver of many steps (the teacher).
+/* Learns solvers of few steps (students) from the images of a solver of many steps (the
+   teacher).
 
-   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A student of K steps begins as
-   DPM-Solver++(2M) at the times of the spacing that comes nearest to the teacher, is tuned
-   (src/train/tuner.c), and every EVERY steps its distance to the teacher is measured on images that it does
-   not learn from, with the sampler that users run.  The student with the least distance is kept.  The first
-   one is the untuned solver, so the result is never worse than that.
+   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A student of K steps begins
+   as DPM-Solver++(2M) at the times of the spacing that comes nearest to the teacher, is tuned
+   (src/train/tuner.c), and every EVERY steps its distance to the teacher is measured on images
+   that it does not learn from, with the sampler that users run.  The student with the least
+   distance is kept.  The first one is the untuned solver, so the result is never worse than
+   that.
 
-   All noise depends only on one seed and the images' indices, so nothing depends on batch, threads or
-   interruption. */
+   All noise depends only on one seed and the images' indices, so nothing depends on batch,
+   threads or interruption. */
 #include "tuning/tuning.h"
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +19,8 @@
 #include "cli/command_model.h"
 #include "cli/interrupt.h"
 
-/* EVERY: iterations between two measurements; COMPARED_MOST: the most untuned steps that are compared. */
+/* EVERY: iterations between two measurements; COMPARED_MOST: the most untuned steps that are
+   compared. */
 enum { TEACHER_STEPS = 60, EVERY = 25, TUNER_BATCH = 16, COMPARED_MOST = 100 };
 
 /* The spacings that end at T - 1, where a tuned solver begins. */
@@ -157,8 +160,8 @@ static struct images measured_by(const struct tuning *t)
     return (struct images){ t->teach + t->choose, t->measure };
 }
 
-/* Measures the mean distance per value between images by the solver and those of the teacher.  The solver's
-   chain is freed here. */
+/* Measures the mean distance per value between images by the solver and those of the teacher.
+   The solver's chain is freed here. */
 static int distance(double *mean, struct tuning *t, const struct solver *by, struct images part,
                     ddpm_error *err)
 {
@@ -264,7 +267,8 @@ static int take_step(struct tuning *t, double *loss, ddpm_error *err)
     int32_t class[TUNER_BATCH];
     int64_t first = (int64_t)state[count - 1] * TUNER_BATCH; /* the last value counts the steps */
 
-    /* After the last image the first one follows again.  x is the noise from which the teacher made x0. */
+    /* After the last image the first one follows again.  x is the noise from which the teacher
+       made x0. */
     for (int k = 0; k < TUNER_BATCH; k++) {
         int index = (int)((first + k) % t->teach);
         uint64_t seed = t->seed;
@@ -277,8 +281,8 @@ static int take_step(struct tuning *t, double *loss, ddpm_error *err)
     return ddpm_tuner_step(t->tuner, x, x0, t->about->classes ? class : NULL, loss, err);
 }
 
-/* Measures the present solver on the images for choosing, and keeps it if its distance is the least so
-   far. */
+/* Measures the present solver on the images for choosing, and keeps it if its distance is the
+   least so far. */
 static int choose(struct tuning *t, ddpm_error *err)
 {
     int K = t->K[t->at];
@@ -292,7 +296,8 @@ static int choose(struct tuning *t, ddpm_error *err)
     return code;
 }
 
-/* Returns in *near whether K untuned steps come as near as the tuned solver, on the images for measuring. */
+/* Returns in *near whether K untuned steps come as near as the tuned solver, on the images for
+   measuring. */
 static int compare_untuned(bool *near, const ddpm_tuned *solver, struct tuning *t, int K, ddpm_error *err)
 {
     double mean;
@@ -301,8 +306,9 @@ static int compare_untuned(bool *near, const ddpm_tuned *solver, struct tuning *
     return code;
 }
 
-/* Finds the least number of untuned steps that come as near as the tuned solver, 0 if COMPARED_MOST do not.  The
-   distance falls with the steps, so that doubling them, and then halving the range, finds the number. */
+/* Finds the least number of untuned steps that come as near as the tuned solver, 0 if
+   COMPARED_MOST do not.  The distance falls with the steps, so that doubling them, and then
+   halving the range, finds the number. */
 static int find_equal(ddpm_tuned *solver, struct tuning *t, ddpm_error *err)
 {
     int most = COMPARED_MOST < t->about->steps ? COMPARED_MOST : t->about->steps;

@@ -223,6 +223,7 @@ static int load_progress(struct tuning *t, const struct dd_safetensors *s, const
     t->best = dd_json_number(&j, "best", 0, 1e6);
     const cJSON *list = dd_json_list(&j, "done", TUNING_SOLVERS_MOST);
     code = dd_json_end(&j);
+
     if (!code)
         code = load_done(t, s, list, path, err);
     if (!code && *spacing)
@@ -237,6 +238,7 @@ static int compare(const struct tuning *t, const struct dd_safetensors *s, const
     static const char advice[] = "give the same options, or another --resume file";
     const char *text = dd_safetensors_meta(s, key);
     cJSON *found = NULL, *wanted = settings_of(t);
+
     int code = text ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s is no file of ddpm tune --resume", path);
     if (!code && !wanted)
         code = dd_error_memory(err, path);
@@ -270,6 +272,7 @@ int tuning_state_load(struct tuning *t, const char *path, ddpm_error *err)
             code = load_progress(t, &s, path, err);
         dd_safetensors_free(&s);
     }
+
     dd_file_unmap(&f);
     return code;
 }
