@@ -203,7 +203,10 @@ def test_mistakes():
     raises(ddpm.DataError, "cut.ddpm", ddpm.Model.open, "cut.ddpm")
     model.close()
     model.close()
-    raises(ValueError, "closed", model.sample, 1)
+    for use in model.sample, model.schedule, model.scheduler_config, lambda: ddpm.Sampler(model):
+        raises(ValueError, "closed", use)
+    raises(ValueError, "closed", model.eps, np.zeros((1, 1, 32, 32)), 5)
+    raises(ValueError, "closed", model.bits_per_dim, np.zeros((1, 32, 32, 1)))
     done = python("-c", "import ddpm; ddpm.Model", DDPM_LIBRARY="/nowhere.so")
     assert done.returncode and "DDPM_LIBRARY=build/libddpm.so.0" in done.stderr, done.stderr
 
@@ -235,6 +238,20 @@ def test_schedule_is_that_of_the_program():
         for name in found._fields:
             expected = [row["c" if name == "t" else name] for row in rows]
             assert getattr(found, name).tolist() == expected, name
+
+
+def test_size_is_that_of_the_program():
+    program("sample", "-q", "-o", "a.npy", "-n", "2", "--steps", "4", "--size", "24x40")
+    expected = np.load("a.npy")
+    model = ddpm.Model.default()
+    for found in model.sample(2, 4, size=(24, 40)), ddpm.Model.default(size=[24, 40]).sample(2, 4):
+        assert found.shape == (2, 40, 24, 1) and found.tobytes() == expected.tobytes()
+    assert model.sample(2, 4, size=32).tobytes() == model.sample(2, 4).tobytes()
+    raises(ddpm.UsageError, "30", model.sample, 1, size=30)
+    wide = ddpm.Model.open(DEFAULT, size=(24, 40))
+    assert wide.eps(np.zeros((1, 1, 40, 24), np.float32), 5).shape == (1, 1, 40, 24) and wide.id == model.id
+    raises(ValueError, "[n, 40, 24, 1]", wide.bits_per_dim, np.zeros((1, 32, 32, 1)))
+    refuses(lambda size: model.sample(1, 2, size=size), "size", 0, -8, [], (8, 8, 8), 10**5, "32", 32.0, True)
 
 
 def test_bits_are_those_of_the_program():

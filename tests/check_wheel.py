@@ -1,9 +1,10 @@
 """check_wheel.py PROGRAM WHEEL...: the wheels of `make wheel`, as somebody meets them who has Python alone.
 
-Each wheel asks the system for glibc of the version in its name, zlib and libgcc, and nothing else; it is installed
-in a new virtual environment, and in a root folder that holds only glibc and Python, entered by chroot or, on an
-emulated processor, by qemu.  Images have the bits of PROGRAM.
+Each wheel asks the system for glibc of the version in its name, zlib and libgcc, and nothing else.  It is
+installed in a new virtual environment, and in a root folder that holds only glibc and Python, entered by
+chroot or, on an emulated processor, by qemu.  Images have the bits of PROGRAM.
 """
+
 import glob
 import os
 import platform
@@ -26,7 +27,8 @@ PYTHON = "python3.11"
 # What the loader may take from the system: glibc's own, and two that every Python has.
 SYSTEM = re.compile(r"lib(c|m|dl|rt|pthread)\.so\.\d|ld-linux.*|libz\.so\.1|libgcc_s\.so\.1")
 # Debian 12's packages that Python needs for ctypes, and numpy of C++.
-BARE = "libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libffi8 libpython3.11-minimal python3.11-minimal libpython3.11-stdlib"
+BARE = """libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libffi8
+    libpython3.11-minimal python3.11-minimal libpython3.11-stdlib"""
 
 IMAGES = """
 import sys
@@ -40,10 +42,12 @@ print(model.engine_class, file=sys.stderr)
 
 
 def run(*words, **options):
-    """Runs a command with no environment of ours and returns what it prints; a failure is an error with its text."""
+    """Runs a command with no environment of ours and returns what it prints; a failure is an error."""
     options.setdefault("env", {"OMP_WAIT_POLICY": "passive"})
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-    assert done.returncode == 0, f"{' '.join(words)[:200]}: {(done.stdout[-500:] + done.stderr[-1000:]).decode(errors='replace')}"
+    assert (
+        done.returncode == 0
+    ), f"{' '.join(words)[:200]}: {(done.stdout[-500:] + done.stderr[-1000:]).decode(errors='replace')}"
     return done
 
 
@@ -57,8 +61,21 @@ def unpacked(wheel):
     if not os.path.isdir(folder):
         machine = machine_of(wheel)
         tags = [f"--platform=manylinux{tag}_{machine}" for tag in ("_2_34", "_2_28", "_2_27", "2014")]
-        run(os.path.join(TOOLS, "pip"), "install", "-q", "--target", folder, "--only-binary=:all:", *tags,
-            "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=none", wheel, env=dict(os.environ))
+        run(
+            os.path.join(TOOLS, "pip"),
+            "install",
+            "-q",
+            "--target",
+            folder,
+            "--only-binary=:all:",
+            *tags,
+            "--python-version=3.11",
+            "--implementation=cp",
+            "--abi=cp311",
+            "--abi=none",
+            wheel,
+            env=dict(os.environ),
+        )
     return folder
 
 
@@ -70,7 +87,14 @@ def bare_root(wheel):
         debs = os.path.join(WORK, machine, "debs")
         os.makedirs(debs)
         foreign = {"x86_64": ":amd64", "aarch64": ":arm64"}[machine]
-        run("apt-get", "download", "-qq", *(name + foreign for name in BARE.split()), cwd=debs, env=dict(os.environ))
+        run(
+            "apt-get",
+            "download",
+            "-qq",
+            *(name + foreign for name in BARE.split()),
+            cwd=debs,
+            env=dict(os.environ),
+        )
         for deb in glob.glob(debs + "/*.deb"):
             run("dpkg", "-x", deb, root)
         shutil.copytree(unpacked(wheel), root + "/site")
@@ -96,7 +120,7 @@ def images_of(program, machine):
     prefix = [] if machine == platform.machine() else [f"/usr/bin/qemu-{machine}"]
     run(*prefix, program, "sample", "-q", "-n", "3", "--steps", "4", "--seed", "7", "-o", "a.npy", "--force")
     with open("a.npy", "rb") as file:
-        return file.read()[-3 * 32 * 32 * 4:]
+        return file.read()[-3 * 32 * 32 * 4 :]
 
 
 def built_here(machine):
@@ -108,12 +132,27 @@ def built_here(machine):
 def test_contents(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    libraries = [os.path.basename(name).split("-")[0] for name in names if name.startswith("ddpm.libs/") and ".so" in name]
+    libraries = [
+        os.path.basename(name).split("-")[0]
+        for name in names
+        if name.startswith("ddpm.libs/") and ".so" in name
+    ]
     licences = " ".join(name for name in names if "/licences/" in name)
-    for wanted in "ddpm/py.typed", "data/share/man/man1/ddpm.1", "data/share/man/man7/ddpm-python.7", "licenses/LICENSE":
+    for wanted in (
+        "ddpm/py.typed",
+        "data/share/man/man1/ddpm.1",
+        "data/share/man/man7/ddpm-python.7",
+        "licenses/LICENSE",
+    ):
         assert any(name.endswith(wanted) for name in names), wanted
     # One source package makes each of these.
-    of = dict(libgomp="libgfortran", libquadmath="libgfortran", libcrypto="libssl", libwebpdemux="libwebp", libyaml="libyaml")
+    of = dict(
+        libgomp="libgfortran",
+        libquadmath="libgfortran",
+        libcrypto="libssl",
+        libwebpdemux="libwebp",
+        libyaml="libyaml",
+    )
     for library in libraries:
         assert of.get(library, library) in licences, f"{library} has no licence"
     assert os.path.getsize(wheel) <= MOST_BYTES, os.path.getsize(wheel)
@@ -123,10 +162,16 @@ def test_takes_only_glibc(wheel):
     """The versions of glibc's symbols are at most that of the name, and README.md says the same."""
     named = tuple(map(int, re.search(r"manylinux_(\d+)_(\d+)", wheel).groups()))
     site, needed = unpacked(wheel), {}
-    for path in glob.glob(site + "/ddpm/ddpm") + glob.glob(site + "/ddpm/*.so*") + glob.glob(site + "/ddpm.libs/*.so*"):
+    for path in (
+        glob.glob(site + "/ddpm/ddpm")
+        + glob.glob(site + "/ddpm/*.so*")
+        + glob.glob(site + "/ddpm.libs/*.so*")
+    ):
         text = run("objdump", "-p", "-T", path).stdout.decode()
         for library in re.findall(r"NEEDED +(\S+)", text):
-            assert SYSTEM.fullmatch(library) or os.path.exists(f"{site}/ddpm.libs/{library}"), f"{path} needs {library}"
+            assert SYSTEM.fullmatch(library) or os.path.exists(
+                f"{site}/ddpm.libs/{library}"
+            ), f"{path} needs {library}"
         for version, symbol in re.findall(r"\(?GLIBC_([\d.]+)\)? +(\S+)", text):
             needed.setdefault(tuple(map(int, version.split("."))), symbol)
     assert max(needed) == named, f"{max(needed)} by {needed[max(needed)]}, named {named}"
@@ -136,37 +181,56 @@ def test_takes_only_glibc(wheel):
 
 
 def test_bare_root(wheel):
-    """The library and the program run where there is nothing but glibc and Python, to the bits of the program built here."""
+    """Where there is nothing but glibc and Python, the images have the bits of the program built here."""
     machine = machine_of(wheel)
     made = in_root(wheel, "/usr/bin/" + PYTHON, "-c", IMAGES)
     assert f"ddpm {version()}" in made.stderr.decode()
     assert made.stdout == images_of(built_here(machine), machine)
 
     own = "/tmp/b.npy" if machine == platform.machine() else os.path.abspath("b.npy")
-    in_root(wheel, "/site/ddpm/ddpm", "sample", "-q", "-n", "3", "--steps", "4", "--seed", "7", "--force", "-o", own)
+    in_root(
+        wheel,
+        "/site/ddpm/ddpm",
+        "sample",
+        "-q",
+        "-n",
+        "3",
+        "--steps",
+        "4",
+        "--seed",
+        "7",
+        "--force",
+        "-o",
+        own,
+    )
     with open(bare_root(wheel) + own if own.startswith("/tmp/b") else own, "rb") as file:
-        assert file.read()[-len(made.stdout):] == made.stdout
+        assert file.read()[-len(made.stdout) :] == made.stdout
     if machine == platform.machine():
         in_root(wheel, "/usr/bin/" + PYTHON, "-m", "ddpm", "info")
 
 
 def test_virtual_environment(wheel):
-    """pip installs it; the commands, the man pages and the example are there and work without our libraries."""
+    """pip installs it; commands, man pages and the example are there and need no library of ours."""
     venv = os.path.abspath("venv")
     run(sys.executable, "-m", "venv", venv)
     run(venv + "/bin/pip", "install", "-q", wheel, env=dict(os.environ))
     run(venv + "/bin/ddpm", "sample", "-q", "-n", "3", "--steps", "4", "--seed", "7", "-o", "c.npy")
     with open("c.npy", "rb") as file:
-        assert file.read()[-3 * 32 * 32 * 4:] == images_of(PROGRAM, machine_of(wheel))
+        assert file.read()[-3 * 32 * 32 * 4 :] == images_of(PROGRAM, machine_of(wheel))
     assert f"ddpm {version()}" in run(venv + "/bin/python", "-m", "ddpm", "--version").stdout.decode()
     assert os.path.exists(venv + "/share/man/man1/ddpm-sample.1")
     shutil.copy(os.path.join(SOURCE, "tools", "python", "example.py"), ".")
     run(venv + "/bin/python", "-W", "error", "example.py")
-    assert subprocess.run([venv + "/bin/ddpm", "sample", "--steps", "x"], stderr=subprocess.PIPE).returncode == 64
+    assert (
+        subprocess.run([venv + "/bin/ddpm", "sample", "--steps", "x"], stderr=subprocess.PIPE).returncode
+        == 64
+    )
     # DDPM_LIBRARY overrides: the class names the other library's engines.
     other = os.path.join(os.path.dirname(PROGRAM), "libddpm.so.0")
     ask = "import ddpm; print(ddpm.Model.default().engine_class)"
-    classes = [run(venv + "/bin/python", "-c", ask, env=given).stdout for given in ({}, {"DDPM_LIBRARY": other})]
+    classes = [
+        run(venv + "/bin/python", "-c", ask, env=given).stdout for given in ({}, {"DDPM_LIBRARY": other})
+    ]
     with open(other, "rb") as file:
         assert (classes[0] == classes[1]) == (b"libdnnl" not in file.read()), classes
 
@@ -195,7 +259,7 @@ sys.stdout.buffer.write(alone.tobytes())
     made = run(TORCH, "-c", code, env={"PYTHONPATH": ddpm_alone(wheel), "OMP_WAIT_POLICY": "passive"}).stdout
     run(PROGRAM, "sample", "-q", "-n", "2", "--steps", "3", "-o", "a.npy")
     with open("a.npy", "rb") as file:
-        assert file.read()[-len(made):] == made
+        assert file.read()[-len(made) :] == made
 
 
 def ddpm_alone(wheel):
@@ -209,19 +273,39 @@ def ddpm_alone(wheel):
 
 
 def test_types(wheel):
-    """mypy finds the types of an installed package, and the package itself is right by its strictest rules."""
+    """mypy finds the types of an installed package, and the package is right by its strictest rules."""
     with open("user.py", "w") as file:
-        file.write("import ddpm\nimport numpy as np\nmodel = ddpm.Model.default()\nreveal_type(model.sample(2))\n"
-                   "reveal_type(model.eps(np.zeros((1, 1, 32, 32)), 5.0))\nreveal_type(ddpm.distance('a', 'b').low)\n"
-                   "reveal_type(ddpm.Sampler(model).left)\nmodel.sample('two')\n")
+        file.write(
+            "import ddpm\nimport numpy as np\nmodel = ddpm.Model.default()\nreveal_type(model.sample(2))\n"
+            "reveal_type(model.eps(np.zeros((1, 1, 8, 8)), 5.0))\nreveal_type(ddpm.distance('a', 'b').low)\n"
+            "reveal_type(ddpm.Sampler(model).left)\nmodel.sample('two')\n"
+        )
     mypy = os.path.join(TOOLS, "mypy")
     given = dict(os.environ, MYPYPATH="")
-    found = subprocess.run([mypy, "--python-executable", user_python(wheel), "user.py"], env=given, stdout=subprocess.PIPE, text=True).stdout
-    for wanted in "_32Bit", 'type is "float"', 'type is "int"', 'Argument 1 to "sample" of "Model" has incompatible type "str"':
+    found = subprocess.run(
+        [mypy, "--python-executable", user_python(wheel), "user.py"],
+        env=given,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    for wanted in (
+        "_32Bit",
+        'type is "float"',
+        'type is "int"',
+        'Argument 1 to "sample" of "Model" has incompatible type "str"',
+    ):
         assert wanted in found, found
     assert 'type is "Any"' not in found and "missing library stubs" not in found, found
     config = os.path.join(SOURCE, "tools", "python", "pyproject.toml")
-    run(mypy, "--python-executable", user_python(wheel), "--config-file", config, os.path.join(SOURCE, "tools", "python", "ddpm"), env=dict(os.environ))
+    run(
+        mypy,
+        "--python-executable",
+        user_python(wheel),
+        "--config-file",
+        config,
+        os.path.join(SOURCE, "tools", "python", "ddpm"),
+        env=dict(os.environ),
+    )
 
 
 def user_python(wheel):
@@ -242,6 +326,9 @@ def version():
 shutil.rmtree(WORK, ignore_errors=True)
 everywhere = [test_contents, test_takes_only_glibc, test_bare_root]
 here = [test_virtual_environment, test_beside_torch, test_types]
-tests = [(f"{test.__name__[5:]}.{machine_of(wheel)}", test, (wheel,)) for wheel in WHEELS
-         for test in everywhere + (here if machine_of(wheel) == platform.machine() else [])]
+tests = [
+    (f"{test.__name__[5:]}.{machine_of(wheel)}", test, (wheel,))
+    for wheel in WHEELS
+    for test in everywhere + (here if machine_of(wheel) == platform.machine() else [])
+]
 check_cases.run("wheel", tests)

@@ -73,9 +73,8 @@ class Tables(Structure):
 
 class SamplerTraits(Structure):
     c_name = "ddpm_sampler_traits"
-    _fields_ = _fields(
-        c_int,
-        "takes_eta takes_variance takes_analytic order highest_order corrector noisy encodes own_steps trusts_x0",
+    _fields_ = _fields(c_int, "takes_eta takes_variance takes_analytic order highest_order") + _fields(
+        c_int, "corrector noisy encodes own_steps trusts_x0"
     )
 
 
@@ -144,6 +143,7 @@ _error, _handle = POINTER(CError), POINTER(c_void_p)
 _FUNCTIONS = {
     "model_open": (c_int, _handle, c_char_p, _error),
     "model_close": (None, c_void_p),
+    "model_resize": (c_int, c_void_p, c_int, c_int, _error),
     "model_about": (POINTER(About), c_void_p),
     "net_create": (c_int, _handle, c_void_p, POINTER(NetOptions), _error),
     "net_describe": (POINTER(NetAbout), c_void_p),

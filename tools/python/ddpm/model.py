@@ -7,7 +7,7 @@ import os
 import threading
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_double, c_float, c_uint32, c_void_p
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Tuple, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Path = Union[str, bytes, "os.PathLike[str]"]
 Callback = Callable[[int, int], object]
+Size = Union[int, Sequence[int]]
 Times = Union[float, NDArray[Any], "torch.Tensor"]
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -65,8 +66,17 @@ class Model:
     engine_class    what an image depends on beside model, seed, index and settings
     """
 
-    def __init__(self, path: Path, batch: int, threads: int, cpu: Optional[str], conv: Optional[str]) -> None:
-        self._model, self._net, self._lock = c_void_p(), c_void_p(), threading.Lock()
+    def __init__(
+        self,
+        path: Path,
+        batch: int,
+        threads: int,
+        cpu: Optional[str],
+        conv: Optional[str],
+        size: Optional[Size],
+    ) -> None:
+        self._model, self._net, self._lock = c_void_p(), c_void_p(), threading.RLock()
+        self._settings = batch, threads, cpu, conv
         options = library.NetOptions(
             numbers.whole("batch", batch, 1, 4096),
             numbers.whole("threads", threads, 0, 4096),
@@ -74,9 +84,12 @@ class Model:
             numbers.choice("conv", conv),
         )
         call(lib.ddpm_model_open, byref(self._model), _encoded(path))
+        if size is not None:
+            width, height = numbers.size("size", size)
+            call(lib.ddpm_model_resize, self._model, height, width)
         call(lib.ddpm_net_create, byref(self._net), self._model, byref(options))
 
-        self._about = about = lib.ddpm_model_about(self._model).contents
+        self._description = about = lib.ddpm_model_about(self._model).contents
         self.path = os.fsdecode(path)
         self.batch: int = options.batch
         self.height: int = about.height
@@ -102,22 +115,31 @@ class Model:
         threads: int = 0,
         cpu: Optional[str] = None,
         conv: Optional[str] = None,
+        size: Optional[Size] = None,
     ) -> Model:
         """Opens a model file.
 
         batch images go through the network together; threads=0 is what the machine has, cpu and conv are the
-        best of it. Batch and threads never change an image.  MissingError, DataError, UsageError.
+        best of it.  Batch and threads never change an image.  size is (width, height) of the images, or one
+        number for both, which the levels of the network must divide; None is the size of the training.
+        MissingError, DataError, UsageError.
         """
-        return cls(path, batch, threads, cpu, conv)
+        return cls(path, batch, threads, cpu, conv, size)
 
     @classmethod
     def default(
-        cls, *, batch: int = 16, threads: int = 0, cpu: Optional[str] = None, conv: Optional[str] = None
+        cls,
+        *,
+        batch: int = 16,
+        threads: int = 0,
+        cpu: Optional[str] = None,
+        conv: Optional[str] = None,
+        size: Optional[Size] = None,
     ) -> Model:
         """Opens the model that the program has embedded: Fashion-MNIST, 32 x 32 gray, without classes."""
         for path in _DEFAULTS:
             if os.path.exists(path):
-                return cls(path, batch, threads, cpu, conv)
+                return cls(path, batch, threads, cpu, conv, size)
         raise error_of(EMISSING, f"{_DEFAULTS[0]} is missing: the embedded model comes with the package")
 
     def close(self) -> None:
@@ -142,6 +164,18 @@ class Model:
         with self._lock:
             yield self._handle()
 
+    @property
+    def _about(self) -> Any:
+        """The ddpm_about, which lives as long as the model is open."""
+        self._handle()
+        return self._description
+
+    def _resized(self, size: Optional[Size]) -> Model:
+        """Returns the same model for images of this size."""
+        if size is None or numbers.size("size", size) == (self.width, self.height):
+            return self
+        return Model(self.path, *self._settings, size)
+
     def _handle(self) -> c_void_p:
         if not self._net:
             raise ValueError("the model is closed")
@@ -164,6 +198,7 @@ class Model:
         guidance: float = 1,
         classes: Optional[Numbers] = None,
         index: Optional[Numbers] = None,
+        size: Optional[Size] = None,
         callback: Optional[Callback] = None,
     ) -> NDArray[np.float32]:
         """Makes images [n, h, w, c], float32 in [-1, 1].
@@ -172,17 +207,19 @@ class Model:
         settings alone, as in `ddpm sample`, whose options have the same names and bounds.  n is 16 where
         neither n nor index is given.  steps is a count, "all", a list or "iddpm:10,15,20".  classes: a class,
         or one for each image, null_class among them.  guidance exaggerates what a class changes: the network
-        gives none + guidance (class - none), where 1 is no guidance.  clip=False leaves the predicted x0 as it is.  callback(done, total) is called
+        gives none + guidance (class - none), where 1 is no guidance.  size is that of Model.open, for these
+        images alone.  clip=False leaves the predicted x0 as it is.  callback(done, total) is called
         after every step, whose number counts all batches; what it raises ends the run.  An image that the
         network loses to NaN is NaN, with a warning; the others are right all the same.
         """
         wanted = indices_of(n, index)
         of = classes_of(classes, len(wanted))
+        model = self._resized(size)
         run = Sampler(
-            self,
+            model,
             steps,
             seed,
-            batch=min(self.batch, len(wanted)),
+            batch=min(model.batch, len(wanted)),
             sampler=sampler,
             spacing=spacing,
             variance=variance,
@@ -191,7 +228,7 @@ class Model:
             clip=clip,
             guidance=guidance,
         )
-        images = np.empty((len(wanted), self.height, self.width, self.channels), np.float32)
+        images = np.empty((len(wanted), model.height, model.width, model.channels), np.float32)
         done, total = 0, len(run.schedule.t) * -(-len(wanted) // run.batch)
 
         for first in range(0, len(wanted), run.batch):
@@ -232,8 +269,9 @@ class Model:
         chain, bound = Chain(self, steps, spacing), c_void_p()
         done, total = 0, len(chain.schedule.t) * -(-n // batch)
 
-        options = options_of(self, seed, variance=variance, clip=clip)
-        call(lib.ddpm_bound_create, byref(bound), chain.handle, byref(options), size, batch, None)
+        with self._running():
+            options = options_of(self, seed, variance=variance, clip=clip)
+            call(lib.ddpm_bound_create, byref(bound), chain.handle, byref(options), size, batch, None)
         try:
             for first in range(0, n, batch):
                 rows = slice(first, first + batch)

@@ -6,7 +6,7 @@ wanted, a fraction are a TypeError; a number out of range is a ValueError.
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,16 @@ def spread(name: str, values: Any, n: int, one: Callable[[str, Any], Any]) -> Li
     if len(found) not in (1, n):
         raise ValueError(f"{name} holds {len(found)} numbers, expected one, or one for each of {n} images")
     return found * n if len(found) == 1 else found
+
+
+def size(name: str, value: Any) -> Tuple[int, int]:
+    """Returns width and height, of which a single number is both."""
+    sides = wholes(name, value, 1, 99999)
+    if len(sides) not in (1, 2):
+        raise ValueError(
+            f"{name} holds {len(sides)} numbers, expected width and height, or one number for both"
+        )
+    return sides[0], sides[-1]
 
 
 def choice(name: str, value: Any) -> Optional[bytes]:

@@ -65,12 +65,15 @@ class Chain:
 
     def __init__(self, model: Model, steps: Steps, spacing: Optional[str], sampler: str = "") -> None:
         self.handle = c_void_p()
-        words, about = _steps(steps), byref(model._about)
+        words, spread = _steps(steps), numbers.choice("spacing", spacing)
         # The steps of a tuned solver were learned; the library names a sampler that it does not have.
-        if (sampler_traits(sampler) or {}).get("own_steps"):
-            call(lib.ddpm_chain_tuned, byref(self.handle), about, int(words) if words.isdigit() else 0)
-        else:
-            call(lib.ddpm_chain_respace, byref(self.handle), about, words, numbers.choice("spacing", spacing))
+        learned = (sampler_traits(sampler) or {}).get("own_steps")
+        with model._running():
+            about = byref(model._about)
+            if learned:
+                call(lib.ddpm_chain_tuned, byref(self.handle), about, int(words) if words.isdigit() else 0)
+            else:
+                call(lib.ddpm_chain_respace, byref(self.handle), about, words, spread)
         tables = lib.ddpm_chain_tables(self.handle).contents
         self.schedule = Schedule(
             *(np.ctypeslib.as_array(getattr(tables, name), (tables.K,)).copy() for name in Schedule._fields)
@@ -157,8 +160,8 @@ def take_step(step: Any, handle: c_void_p) -> None:
 
 
 class Guidance:
-    """Makes options call the network for the class and for no class, and mix both (ddpm.h, ddpm_guidance_eps);
-    a scale of 1 leaves them as they are."""
+    """Makes options call the network for the class and for no class, and mix both (ddpm_guidance_eps of
+    ddpm.h); a scale of 1 leaves them as they are."""
 
     def __init__(self, model: Model, options: library.SamplerOptions, scale: Any, batch: int) -> None:
         self.handle = c_void_p()
@@ -206,19 +209,13 @@ class Sampler:
         self._shape = model.height, model.width, model.channels
         self._size = model.height * model.width * model.channels
         self.batch = model.batch if batch is None else numbers.whole("batch", batch, 1, 4096)
-        options = options_of(model, seed, sampler, variance, eta, order, clip)
-        self._guidance = Guidance(model, options, guidance, self.batch)
-        chain = Chain(model, steps, spacing, options.sampler.decode())
+        with model._running():
+            options = options_of(model, seed, sampler, variance, eta, order, clip)
+            self._guidance = Guidance(model, options, guidance, self.batch)
+            chain = Chain(model, steps, spacing, options.sampler.decode())
+            own, given = byref(self._sampler), byref(options)
+            call(lib.ddpm_sampler_create, own, chain.handle, given, self._size, self.batch, None)
         self.schedule = chain.schedule
-        call(
-            lib.ddpm_sampler_create,
-            byref(self._sampler),
-            chain.handle,
-            byref(options),
-            self._size,
-            self.batch,
-            None,
-        )
 
     def __del__(self) -> None:
         if hasattr(self, "_sampler"):
