@@ -10,16 +10,16 @@ enum { PIXELS = 64 }; /* how many pixels a task computes */
 
 /* Applies the mask to pixels first .. first + n - 1 of an image. */
 static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size_t image, size_t first,
-                        size_t n, double p, const struct dd_dropout *masks, uint32_t place)
+                        size_t n, const struct dd_dropout_layer *d)
 {
-    uint64_t sample = masks->first + image;
+    uint64_t sample = d->masks->first + image;
     uint32_t purpose = (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff);
     size_t pixels = (size_t)y->h * (size_t)y->w, c = (size_t)y->c;
     struct dd_dropout_terms terms = {
-        .counter = { 0, (uint32_t)sample, place, purpose },
-        .key = { (uint32_t)masks->seed, (uint32_t)(masks->seed >> 32) },
-        .limit = (uint32_t)(p * 0x1p32),
-        .scale = (float)(1 / (1 - p)),
+        .counter = { 0, (uint32_t)sample, d->place, purpose },
+        .key = { (uint32_t)d->masks->seed, (uint32_t)(d->masks->seed >> 32) },
+        .limit = (uint32_t)(d->p * 0x1p32),
+        .scale = (float)(1 / (1 - d->p)),
     };
 
     for (size_t i = first; i < first + n; i++) {
@@ -31,7 +31,7 @@ static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size
 }
 
 void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                        const struct dd_pre *pre, double p, const struct dd_dropout *masks, uint32_t place)
+                        const struct dd_pre *pre, const struct dd_dropout_layer *d)
 {
     size_t pixels = (size_t)x->h * (size_t)x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
     DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
@@ -40,18 +40,18 @@ void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, co
         struct dd_affine_terms terms = dd_pre_terms(pre, image, c);
         if (pre || y->data != x->data)
             ctx->k->affine(dd_map_out(y, at), dd_map_in(x, at), &terms, n, c);
-        if (masks)
-            drop_pixels(ctx->k, y, image, first, n, p, masks, place);
+        if (d->masks)
+            drop_pixels(ctx->k, y, image, first, n, d);
     }
 }
 
-void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p,
-                         const struct dd_dropout *masks, uint32_t place)
+void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy,
+                         const struct dd_dropout_layer *d)
 {
     size_t pixels = (size_t)dy->h * (size_t)dy->w, blocks = dd_blocks(pixels, PIXELS);
     DD_TASKS(ctx->worker, task, (size_t)dy->n * blocks) {
         size_t first = task % blocks * PIXELS;
-        if (masks)
-            drop_pixels(ctx->k, dy, task / blocks, first, dd_min(PIXELS, pixels - first), p, masks, place);
+        if (d->masks)
+            drop_pixels(ctx->k, dy, task / blocks, first, dd_min(PIXELS, pixels - first), d);
     }
 }

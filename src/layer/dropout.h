@@ -11,11 +11,17 @@ struct dd_dropout {
     uint64_t seed, first;
 };
 
-/* Computes y; with masks NULL it computes y = act(x scale + shift).  place tells the masks of one network
-   apart.  pre may be NULL; y may be x. */
+/* One dropout of a network.  place tells its masks from those of the network's others. */
+struct dd_dropout_layer {
+    double p;
+    uint32_t place;
+    const struct dd_dropout *masks; /* NULL: nothing is dropped or scaled */
+};
+
+/* Computes y; without masks it computes y = act(x scale + shift).  pre may be NULL; y may be x. */
 void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                        const struct dd_pre *pre, double p, const struct dd_dropout *masks, uint32_t place);
+                        const struct dd_pre *pre, const struct dd_dropout_layer *d);
 /* Changes dy into mask dy / (1 - p), with the same mask: the gradient by act(x scale + shift). */
-void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p,
-                         const struct dd_dropout *masks, uint32_t place);
+void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy,
+                         const struct dd_dropout_layer *d);
 #endif

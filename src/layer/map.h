@@ -32,9 +32,25 @@ static inline struct dd_out dd_map_out(const struct dd_map *m, size_t pixel)
     return dd_out(m->data + pixel * m->stride, m->stride);
 }
 
-static inline struct dd_grad_out dd_map_grad_out(const struct dd_map *m, size_t pixel, bool add)
+/* The place of a gradient.  A layer overwrites `map`, or with `add` adds to it.  NULL: nobody asks for it. */
+struct dd_grad_map {
+    const struct dd_map *map;
+    bool add;
+};
+
+/* Returns its pixels from `pixel` on, counted over all images. */
+static inline struct dd_grad_out dd_grad_map_out(struct dd_grad_map d, size_t pixel)
 {
-    return (struct dd_grad_out){ m->data + pixel * m->stride, m->stride, add };
+    return (struct dd_grad_out){ d.map->data + pixel * d.map->stride, d.map->stride, d.add };
+}
+
+/* Stores g, `pixels` pixels of the gradient, in its place from `pixel` on. */
+static inline void dd_grad_map_store(const struct dd_kernels *k, struct dd_grad_map d, size_t pixel,
+                                     struct dd_in g, size_t pixels)
+{
+    struct dd_out to = dd_map_out(d.map, pixel);
+    const struct dd_post_terms sum = { .residual = dd_in(d.add ? to.at : NULL, to.stride), .scale = 1 };
+    k->post(to, g, &sum, pixels, (size_t)d.map->c);
 }
 
 struct dd_worker;

@@ -45,25 +45,32 @@ struct moments {
     double mean, rstd;
 };
 
-/* Returns the moments of channels first .. first + width - 1.  pivot and sums begin at channel 0 of the
-   image. */
-static struct moments group_moments(const float *pivot, const float *sums, size_t chunks, size_t pixels,
-                                    size_t channels, size_t first, size_t width, double eps)
+/* The sums over the chunks of an image or of a batch. */
+struct chunk_sums {
+    const float *data; /* [chunks, 2, channels] */
+    size_t chunks, channels;
+};
+
+/* Returns the moments of channels first .. first + width - 1 of an image of `pixels` pixels.  pivot is its
+   first pixel. */
+static struct moments group_moments(const struct chunk_sums *sums, const float *pivot, size_t pixels,
+                                    size_t first, size_t width, double eps)
 {
+    size_t channels = sums->channels;
     double count = (double)pixels, total = count * (double)width, mean = 0, var = 0;
     for (size_t c = first; c < first + width; c++) {
         double s = 0;
-        for (size_t i = 0; i < chunks; i++)
-            s += sums[i * 2 * channels + c];
+        for (size_t i = 0; i < sums->chunks; i++)
+            s += sums->data[i * 2 * channels + c];
         mean += count * pivot[c] + s;
     }
     mean /= total;
 
     for (size_t c = first; c < first + width; c++) {
         double s = 0, q = 0, d = mean - pivot[c];
-        for (size_t i = 0; i < chunks; i++) {
-            s += sums[i * 2 * channels + c];
-            q += sums[(i * 2 + 1) * channels + c];
+        for (size_t i = 0; i < sums->chunks; i++) {
+            s += sums->data[i * 2 * channels + c];
+            q += sums->data[(i * 2 + 1) * channels + c];
         }
         var += q - 2 * d * s + count * d * d;
     }
@@ -92,9 +99,9 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
     /* The moments of each group, then scale and shift for its channels. */
     DD_TASKS(ctx->worker, task, (size_t)x->n * groups) {
         size_t image = task / groups, first = task % groups * width;
+        struct chunk_sums its_sums = { sums + image * chunks * 2 * channels, chunks, channels };
         struct moments m =
-            group_moments(x->data + image * pixels * x->stride, sums + image * chunks * 2 * channels, chunks,
-                          pixels, channels, first, width, norm->eps);
+            group_moments(&its_sums, x->data + image * pixels * x->stride, pixels, first, width, norm->eps);
         if (moments) {
             moments[2 * task] = (float)m.mean;
             moments[2 * task + 1] = (float)m.rstd;
@@ -123,13 +130,14 @@ struct image_backward {
     float *a, *b;           /* dx += x a + b */
     float *demb;            /* like emb */
     double *dgamma, *dbeta; /* [c] the terms of this image */
-    size_t channels;
+    bool demb_add;          /* demb is added to */
+    size_t pixels, channels;
 };
 
-static void group_backward(const struct image_backward *t, size_t first, size_t width, double mean,
-                           double rstd, double count, bool add)
+/* Computes the terms of channels first .. first + width - 1, the group with moments m. */
+static void group_backward(const struct image_backward *t, size_t first, size_t width, struct moments m)
 {
-    double m1 = 0, m2 = 0;
+    double mean = m.mean, rstd = m.rstd, count = (double)t->pixels * (double)width, m1 = 0, m2 = 0;
     for (size_t c = first; c < first + width; c++) {
         double s = t->emb ? 1 + (double)t->emb[c] : 1, g = t->dshift[c],
                h = rstd * (t->dscale[c] + (t->pivot[c] - mean) * g);
@@ -139,8 +147,8 @@ static void group_backward(const struct image_backward *t, size_t first, size_t 
         t->dbeta[c] = s * g;
         if (t->emb) {
             float *ds = &t->demb[c], *db = &t->demb[t->channels + c];
-            *ds = (float)((add ? *ds : 0) + (t->gamma[c] * h + t->beta[c] * g));
-            *db = (float)((add ? *db : 0) + g);
+            *ds = (float)((t->demb_add ? *ds : 0) + (t->gamma[c] * h + t->beta[c] * g));
+            *db = (float)((t->demb_add ? *db : 0) + g);
         }
     }
 
@@ -186,10 +194,12 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx,
             .demb = emb ? d->demb + image * d->demb_stride : NULL,
             .dgamma = parts + 2 * at,
             .dbeta = parts + 2 * at + channels,
+            .demb_add = d->demb_add,
+            .pixels = pixels,
             .channels = channels,
         };
-        group_backward(&t, task % groups * width, width, sums->moments[2 * task], sums->moments[2 * task + 1],
-                       (double)pixels * (double)width, d->demb_add);
+        struct moments m = { sums->moments[2 * task], sums->moments[2 * task + 1] };
+        group_backward(&t, task % groups * width, width, m);
     }
 
     /* Two more tasks sum up the gradients by gamma and beta. */
@@ -239,12 +249,13 @@ size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads)
     return dd_norm_scratch(n, h, w, c) + sizeof(float) * (size_t)threads * dd_aligned((size_t)c);
 }
 
-/* Computes dg and demb from sums [n, chunks, 2, c] of h, then of h n, for channels first .. first + width -
-   1. */
-static void rms_parameters(const struct dd_norm_gradients *d, const float *sums, size_t n, size_t chunks,
-                           size_t channels, size_t first, size_t width, const struct dd_norm_rms *rms)
+/* Computes dg and demb of n images from sums of h, then of h n, for channels first .. first + width - 1.  The
+   sums of an image are sums->chunks long, and those of the next image follow. */
+static void rms_parameters(const struct dd_norm_gradients *d, const struct dd_norm_rms *rms,
+                           const struct chunk_sums *sums, size_t n, size_t first, size_t width)
 {
     const float *emb = rms->emb.data;
+    size_t chunks = sums->chunks, channels = sums->channels;
     double root = sqrt((double)channels);
 
     for (size_t c = first; c < first + width; c++) {
@@ -252,8 +263,8 @@ static void rms_parameters(const struct dd_norm_gradients *d, const float *sums,
         for (size_t image = 0; image < n; image++) {
             double h = 0, product = 0;
             for (size_t i = image * chunks; i < (image + 1) * chunks; i++) {
-                h += sums[i * 2 * channels + c];
-                product += sums[(i * 2 + 1) * channels + c];
+                h += sums->data[i * 2 * channels + c];
+                product += sums->data[(i * 2 + 1) * channels + c];
             }
 
             total += product * (emb ? 1 + (double)emb[image * rms->emb.stride + c] : 1);
@@ -267,8 +278,8 @@ static void rms_parameters(const struct dd_norm_gradients *d, const float *sums,
     }
 }
 
-void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
-                          const struct dd_norm_gradients *d, struct dd_norm_residual dresidual,
+void dd_norm_rms_backward(const struct dd_context *ctx, struct dd_grad_map dx,
+                          const struct dd_norm_gradients *d, struct dd_grad_map dresidual,
                           const struct dd_map *dy, const struct dd_map *x, const struct dd_norm_rms *rms)
 {
     size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK);
@@ -286,17 +297,13 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
         };
 
         /* dx may be dy, so the residual gets its gradient first. */
-        if (dresidual.map) {
-            struct dd_out r = dd_map_out(dresidual.map, at);
-            const struct dd_post_terms sum = { .residual = dd_in(dresidual.add ? r.at : NULL, r.stride),
-                                               .scale = 1 };
-            ctx->k->post(r, dd_map_in(dy, at), &sum, count, channels);
-        }
-        ctx->k->rms_backward(dd_map_grad_out(dx, at, add), &its_sums, dd_map_in(dy, at), dd_map_in(x, at),
-                             &terms, count, channels);
+        if (dresidual.map)
+            dd_grad_map_store(ctx->k, dresidual, at, dd_map_in(dy, at), count);
+        ctx->k->rms_backward(dd_grad_map_out(dx, at), &its_sums, dd_map_in(dy, at), dd_map_in(x, at), &terms,
+                             count, channels);
     }
 
+    const struct chunk_sums all = { sums, chunks, channels };
     DD_TASKS(ctx->worker, block, dd_blocks(channels, CHANNELS))
-        rms_parameters(d, sums, n, chunks, channels, block * CHANNELS,
-                       dd_min(CHANNELS, channels - block * CHANNELS), rms);
+        rms_parameters(d, rms, &all, n, block * CHANNELS, dd_min(CHANNELS, channels - block * CHANNELS));
 }

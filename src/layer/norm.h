@@ -56,17 +56,10 @@ struct dd_norm_rms {
 void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                          const struct dd_norm_rms *rms, const struct dd_map *residual);
 
-/* The place of the gradient by the residual, which is dy itself.  `map` is overwritten, or with `add` added
-   to; NULL: nobody asks for it. */
-struct dd_norm_residual {
-    const struct dd_map *map;
-    bool add;
-};
-
-/* Writes dx, or with `add` adds to it; dx may be dy unless `add` is set.  Fills d; d->dgamma is the
-   gradient by g, not by gain. */
-void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
-                          const struct dd_norm_gradients *d, struct dd_norm_residual dresidual,
+/* Computes dx, which may be dy unless dx.add is set, and dresidual, which is dy itself.  Fills d; d->dgamma is
+   the gradient by g, not by gain. */
+void dd_norm_rms_backward(const struct dd_context *ctx, struct dd_grad_map dx,
+                          const struct dd_norm_gradients *d, struct dd_grad_map dresidual,
                           const struct dd_map *dy, const struct dd_map *x, const struct dd_norm_rms *rms);
 /* Returns the bytes of scratch of dd_norm_rms_backward; forward needs no scratch. */
 size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads);

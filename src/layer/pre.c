@@ -36,88 +36,89 @@ static size_t chunks_of(const struct dd_map *x)
     return dd_blocks((size_t)x->h * (size_t)x->w, CHUNK);
 }
 
-/* Fills each of y [kinds][n, c] with its sum over the chunks of scratch [n, chunks, kinds, c], or with
-   `add` adds it.  Images of y lie ys floats apart. */
-static void total(const struct dd_context *ctx, float *const *y, size_t kinds, size_t ys, bool add, size_t n,
-                  size_t chunks, size_t c)
+/* Sums of one kind, of images `stride` floats apart: total fills them, or with `add` adds to them. */
+struct totals {
+    float *data;
+    size_t stride;
+    bool add;
+};
+
+/* Computes y [kinds] [x->n, x->c], each the sum over the chunks of scratch [n, chunks, kinds, c]. */
+static void total(const struct dd_context *ctx, const struct totals *y, size_t kinds, const struct dd_map *x)
 {
-    size_t blocks = dd_blocks(c, CHANNELS);
+    size_t n = (size_t)x->n, c = (size_t)x->c, chunks = chunks_of(x), blocks = dd_blocks(c, CHANNELS);
     DD_TASKS(ctx->worker, task, kinds * n * blocks) {
         size_t kind = task / (n * blocks), image = task / blocks % n, first = task % blocks * CHANNELS,
                width = dd_min(CHANNELS, c - first);
         const float *sums = ctx->scratch + (image * chunks * kinds + kind) * c + first;
-        float *to = y[kind] + image * ys + first;
+        float *to = y[kind].data + image * y[kind].stride + first;
 
         double sum[CHANNELS] = { 0 };
         for (size_t i = 0; i < chunks; i++)
             for (size_t j = 0; j < width; j++)
                 sum[j] += sums[i * kinds * c + j];
         for (size_t j = 0; j < width; j++)
-            to[j] = (float)(add ? to[j] + sum[j] : sum[j]);
+            to[j] = (float)(y[kind].add ? to[j] + sum[j] : sum[j]);
     }
 }
 
-void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dscale,
-                     float *dshift, const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre)
+void dd_pre_backward(const struct dd_context *ctx, struct dd_grad_map dx, struct dd_pre_sums sums,
+                     const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre)
 {
-    size_t c = (size_t)x->c, n = (size_t)x->n, chunks = chunks_of(x);
+    size_t c = (size_t)x->c, chunks = chunks_of(x);
 
-    DD_TASKS(ctx->worker, task, n * chunks) {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * chunks) {
         struct chunk k = chunk_of(x, task);
         struct dd_affine_terms terms = dd_pre_terms(pre, k.image, c);
-        struct dd_affine_sums sums = { 0 };
-        if (dscale)
-            sums = (struct dd_affine_sums){
+        struct dd_affine_sums part = { 0 };
+        if (sums.dscale)
+            part = (struct dd_affine_sums){
                 .sum = ctx->scratch + task * 2 * c,
                 .product = ctx->scratch + (task * 2 + 1) * c,
                 .pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride,
             };
-        ctx->k->affine_backward(dd_map_grad_out(dx, k.at, add), dscale ? &sums : NULL, dd_map_in(du, k.at),
+        ctx->k->affine_backward(dd_grad_map_out(dx, k.at), sums.dscale ? &part : NULL, dd_map_in(du, k.at),
                                 dd_map_in(x, k.at), &terms, k.pixels, c);
     }
 
-    if (dscale)
-        total(ctx, (float *[]){ dshift, dscale }, 2, c, false, n, chunks, c);
+    if (sums.dscale)
+        total(ctx, (struct totals[]){ { sums.dshift, c, false }, { sums.dscale, c, false } }, 2, x);
 }
 
 /* Computes dz for one chunk. */
 static void store_chunk(const struct dd_kernels *k, const struct chunk *at, const struct dd_map *dz,
-                        const struct dd_map *dy, const struct dd_map *v, float scale, enum dd_act act)
+                        const struct dd_map *dy, const struct dd_pre_store *store)
 {
     size_t c = (size_t)dy->c;
     struct dd_out to = dd_map_out(dz, at->at);
     struct dd_in from = dd_map_in(dy, at->at);
     /* Applies the activation's derivative, or copies dy if dz lies elsewhere; then scales. */
-    if (act != DD_ACT_NONE)
-        k->affine_backward(dd_map_grad_out(dz, at->at, false), NULL, from, dd_map_in(v, at->at),
-                           &(struct dd_affine_terms){ .act = act }, at->pixels, c);
+    if (store->act != DD_ACT_NONE)
+        k->affine_backward((struct dd_grad_out){ to.at, to.stride, 0 }, NULL, from,
+                           dd_map_in(store->v, at->at), &(struct dd_affine_terms){ .act = store->act },
+                           at->pixels, c);
     else if (to.at != from.at)
         k->affine(to, from, NULL, at->pixels, c);
-    if (scale != 1)
-        k->post(to, dd_map_in(dz, at->at), &(struct dd_post_terms){ .scale = scale }, at->pixels, c);
+    if (store->scale != 1)
+        k->post(to, dd_map_in(dz, at->at), &(struct dd_post_terms){ .scale = store->scale }, at->pixels, c);
 }
 
 void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz,
-                           const struct dd_map *dresidual, bool residual_add, const struct dd_map *dadd,
-                           bool dadd_add, const struct dd_map *dy, const struct dd_map *v, float scale,
-                           enum dd_act act)
+                           struct dd_grad_map dresidual, struct dd_grad_map dadd, const struct dd_map *dy,
+                           const struct dd_pre_store *store)
 {
     size_t c = (size_t)dy->c, n = (size_t)dy->n, chunks = chunks_of(dy);
 
     DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(dy, task);
         struct dd_in z = dd_map_in(dz, k.at);
-        store_chunk(ctx->k, &k, dz, dy, v, scale, act);
-        if (dadd)
+        store_chunk(ctx->k, &k, dz, dy, store);
+        if (dadd.map)
             ctx->k->sums(ctx->scratch + task * c, z, k.pixels, c);
-        if (dresidual) {
-            struct dd_out r = dd_map_out(dresidual, k.at);
-            const struct dd_post_terms sum = { .residual = dd_in(residual_add ? r.at : NULL, r.stride),
-                                               .scale = 1 };
-            ctx->k->post(r, z, &sum, k.pixels, c);
-        }
+        if (dresidual.map)
+            dd_grad_map_store(ctx->k, dresidual, k.at, z, k.pixels);
     }
 
-    if (dadd)
-        total(ctx, &dadd->data, 1, dadd->stride, dadd_add, n, chunks, c);
+    if (dadd.map)
+        total(ctx, &(struct totals){ dadd.map->data, dadd.map->stride, dadd.add }, 1, dy);
 }

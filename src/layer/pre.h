@@ -6,23 +6,30 @@
 #include <stdbool.h>
 #include "layer/map.h"
 
-/* Computes dx = g scale, or with `add` adds it, where g = du act'(x scale + shift).  With pre->scale it also
-   fills, for dd_norm_backward on the same x,
+/* The sums over pixels that dd_pre_backward leaves for dd_norm_backward on the same x.  With g as below and p
+   the channel's value at the image's first pixel, dscale [n, c] is the sum of g (x - p), dshift [n, c] that
+   of g.  Without pre->scale both are NULL. */
+struct dd_pre_sums {
+    float *dscale, *dshift;
+};
 
-     dscale [n, c] = sum over pixels of g (x - p), p the channel's value at the image's first pixel,
-     dshift [n, c] = sum over pixels of g.
-
-   Without pre->scale both are NULL and dx = g.  du may be dx unless `add` is set; x overlaps neither. */
-void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dscale,
-                     float *dshift, const struct dd_map *du, const struct dd_map *x,
-                     const struct dd_pre *pre);
+/* Computes dx = g scale, where g = du act'(x scale + shift), and the sums.  Without pre->scale dx = g.  du may
+   be dx unless dx.add is set; x overlaps neither. */
+void dd_pre_backward(const struct dd_context *ctx, struct dd_grad_map dx, struct dd_pre_sums sums,
+                     const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre);
 /* Returns the bytes of scratch.  Calls that ask for neither the sums nor dadd need none. */
 size_t dd_pre_scratch(int n, int h, int w, int c);
-/* Computes dz = dy act'(v) scale; dz may be dy.  v [n, h, w, c] is the argument of the activation, or NULL
-   with DD_ACT_NONE.  Unless they are NULL, dresidual receives dz, or with residual_add is added to, and
-   dadd [n, 1, 1, c] receives the sum over pixels of dz, or with dadd_add is added to. */
+
+/* What a layer did while it stored y = act(v) scale. */
+struct dd_pre_store {
+    const struct dd_map *v; /* [n, h, w, c]; NULL with DD_ACT_NONE */
+    enum dd_act act;
+    float scale;
+};
+
+/* Computes dz = dy act'(v) scale; dz may be dy.  dresidual receives dz, and dadd [n, 1, 1, c] the sum over
+   pixels of dz. */
 void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz,
-                           const struct dd_map *dresidual, bool residual_add, const struct dd_map *dadd,
-                           bool dadd_add, const struct dd_map *dy, const struct dd_map *v, float scale,
-                           enum dd_act act);
+                           struct dd_grad_map dresidual, struct dd_grad_map dadd, const struct dd_map *dy,
+                           const struct dd_pre_store *store);
 #endif

@@ -45,7 +45,7 @@ void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *
                              const struct dd_map *dy)
 {
     DD_TASKS(ctx->worker, row, (size_t)dx->n * (size_t)dx->h)
-        ctx->k->upsample_backward(dd_map_grad_out(dx, row * (size_t)dx->w, add),
+        ctx->k->upsample_backward(dd_grad_map_out((struct dd_grad_map){ dx, add }, row * (size_t)dx->w),
                                   dd_map_in(dy, row * 2 * (size_t)dy->w), 1, (size_t)dx->w, (size_t)dx->c);
 }
 
@@ -75,7 +75,7 @@ static void each_pair(const struct dd_context *ctx, pairs_backward *f, const str
     size_t h = (size_t)dx->h, pairs = dd_blocks(h, 2);
     DD_TASKS(ctx->worker, task, (size_t)dx->n * pairs) {
         size_t image = task / pairs, row = task % pairs;
-        f(dd_map_grad_out(dx, (image * h + 2 * row) * (size_t)dx->w, add),
+        f(dd_grad_map_out((struct dd_grad_map){ dx, add }, (image * h + 2 * row) * (size_t)dx->w),
           dd_map_in(dy, (image * (size_t)dy->h + row) * (size_t)dy->w), dd_min(2, h - 2 * row), (size_t)dx->w,
           (size_t)dx->c);
     }

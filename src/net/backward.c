@@ -80,7 +80,8 @@ const struct dd_map *dd_backward_map(struct dd_map *m, const struct dd_backward 
 void dd_backward_pre(const struct dd_backward *b)
 {
     if (dd_forward_has_pre(b->n))
-        dd_pre_backward(&b->ctx, &b->dx, b->n->dx.add, b->dscale, b->dshift, &b->inner, &b->x, &b->pre);
+        dd_pre_backward(&b->ctx, (struct dd_grad_map){ &b->dx, b->n->dx.add },
+                        (struct dd_pre_sums){ b->dscale, b->dshift }, &b->inner, &b->x, &b->pre);
     else if (b->inner.data != b->dx.data)
         dd_resample_copy_backward(&b->ctx, &b->dx, true, &b->inner, 1);
 }

@@ -73,10 +73,13 @@ static void conv_backward(const struct dd_backward *b)
     const struct dd_node *n = b->n;
     const struct dd_conv_gradient *g = b->net->reverse[b->node];
     struct dd_map residual, add;
-    if (n->dresidual.value || n->dadd.value || n->scale != 1)
-        dd_pre_store_backward(&b->ctx, &b->dy, dd_backward_map(&residual, b, n->dresidual.value),
-                              n->dresidual.add, dd_backward_map(&add, b, n->dadd.value), n->dadd.add, &b->dy,
-                              NULL, n->scale, DD_ACT_NONE);
+    if (n->dresidual.value || n->dadd.value || n->scale != 1) {
+        struct dd_grad_map dresidual = { dd_backward_map(&residual, b, n->dresidual.value),
+                                         n->dresidual.add },
+                           dadd = { dd_backward_map(&add, b, n->dadd.value), n->dadd.add };
+        dd_pre_store_backward(&b->ctx, &b->dy, dresidual, dadd, &b->dy,
+                              &(struct dd_pre_store){ .scale = n->scale });
+    }
 
     if (b->net->program.derivatives == DD_BY_PARAMETERS)
         dd_conv_gradient_weights(g, &b->ctx, b->dweight, b->dbias, &b->dy, &b->x,
@@ -187,11 +190,11 @@ static void rms_backward(const struct dd_backward *b)
     struct dd_norm_rms rms = { b->weights, emb_of(b->net, b->s, b->n), b->n->act };
     struct dd_norm_gradients d = gradients_of(b);
     struct dd_map residual;
-    struct dd_norm_residual dresidual = {
+    struct dd_grad_map dresidual = {
         .map = dd_backward_map(&residual, b, b->n->dresidual.value),
         .add = b->n->dresidual.add,
     };
-    dd_norm_rms_backward(&b->ctx, &b->dx, b->add, &d, dresidual, &b->dy, &b->x, &rms);
+    dd_norm_rms_backward(&b->ctx, (struct dd_grad_map){ &b->dx, b->add }, &d, dresidual, &b->dy, &b->x, &rms);
 }
 
 static size_t rms_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)
@@ -316,12 +319,14 @@ static void copy_backward(const struct dd_backward *b)
 
 static void dropout_forward(const struct dd_forward *f)
 {
-    dd_dropout_forward(&f->ctx, &f->y, &f->x, f->pre, f->n->p, f->s->masks, (uint32_t)f->node);
+    const struct dd_dropout_layer d = { f->n->p, (uint32_t)f->node, f->s->masks };
+    dd_dropout_forward(&f->ctx, &f->y, &f->x, f->pre, &d);
 }
 
 static void dropout_backward(const struct dd_backward *b)
 {
-    dd_dropout_backward(&b->ctx, &b->dy, b->n->p, b->s->masks, (uint32_t)(b->n->of - 1));
+    const struct dd_dropout_layer d = { b->n->p, (uint32_t)(b->n->of - 1), b->s->masks };
+    dd_dropout_backward(&b->ctx, &b->dy, &d);
 }
 
 const struct dd_operation *dd_operation(const struct dd_node *n)

@@ -83,7 +83,8 @@ struct load {
 static void load_backward(const struct dd_context *ctx, void *user)
 {
     const struct load *l = user;
-    dd_pre_backward(ctx, l->dx, l->add, NULL, NULL, l->du, l->x, l->pre);
+    dd_pre_backward(ctx, (struct dd_grad_map){ l->dx, l->add }, (struct dd_pre_sums){ NULL, NULL }, l->du,
+                    l->x, l->pre);
 }
 
 static void load_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
@@ -121,7 +122,8 @@ static void norm_backward(const struct dd_context *ctx, void *user)
     float *dscale = n->v + 2 * n->vector, *dshift = dscale + n->vector;
     struct dd_norm_sums sums = { dscale, dshift, n->moments };
     dd_norm_forward(ctx, n->v, n->v + n->vector, n->moments, n->x, n->norm);
-    dd_pre_backward(ctx, n->dx, n->d->demb_add, dscale, dshift, n->du, n->x, n->pre);
+    dd_pre_backward(ctx, (struct dd_grad_map){ n->dx, n->d->demb_add },
+                    (struct dd_pre_sums){ dscale, dshift }, n->du, n->x, n->pre);
     dd_norm_backward(ctx, n->dx, n->d, &sums, n->x, n->norm);
 }
 
@@ -166,8 +168,8 @@ struct rms {
 static void rms_backward(const struct dd_context *ctx, void *user)
 {
     const struct rms *r = user;
-    dd_norm_rms_backward(ctx, r->dx, r->d->demb_add, r->d,
-                         (struct dd_norm_residual){ r->residual, r->d->demb_add }, r->dy, r->x, r->rms);
+    dd_norm_rms_backward(ctx, (struct dd_grad_map){ r->dx, r->d->demb_add }, r->d,
+                         (struct dd_grad_map){ r->residual, r->d->demb_add }, r->dy, r->x, r->rms);
 }
 
 static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,

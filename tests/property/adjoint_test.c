@@ -199,7 +199,9 @@ struct store {
 static void store_backward(const struct dd_context *ctx, void *user)
 {
     const struct store *s = user;
-    dd_pre_store_backward(ctx, s->dz, s->dr, s->adds, s->dadd, s->adds, s->dy, s->v, s->scale, s->act);
+    dd_pre_store_backward(ctx, s->dz, (struct dd_grad_map){ s->dr, s->adds },
+                          (struct dd_grad_map){ s->dadd, s->adds }, s->dy,
+                          &(struct dd_pre_store){ s->v, s->act, s->scale });
 }
 
 /* Checks y = (z + add + residual) scale: the three gradients each give <y, dy>. dadd carries sums
@@ -263,7 +265,8 @@ TEST(gradient, store_is_adjoint)
 static void load_backward(const struct dd_context *ctx, void *user)
 {
     const struct store *s = user;
-    dd_pre_backward(ctx, s->dz, false, NULL, NULL, s->dy, s->v, &(struct dd_pre){ NULL, NULL, s->act });
+    dd_pre_backward(ctx, (struct dd_grad_map){ s->dz, false }, (struct dd_pre_sums){ NULL, NULL }, s->dy,
+                    s->v, &(struct dd_pre){ NULL, NULL, s->act });
 }
 
 /* With an activation, in place, the gradient is that of the load times scale; layer_gradients.c
@@ -325,7 +328,8 @@ static void norm_gradient(const struct dd_context *ctx, const struct dd_map *dx,
     struct dd_norm_gradients d = { .dgamma = gamma + 2 * c, .dbeta = gamma + 3 * c };
     struct dd_norm_sums sums = { v + 2 * all, v + 3 * all, moments };
     dd_norm_forward(ctx, v, v + all, moments, x, &norm);
-    dd_pre_backward(ctx, dx, false, v + 2 * all, v + 3 * all, dy, x, &pre);
+    dd_pre_backward(ctx, (struct dd_grad_map){ dx, false }, (struct dd_pre_sums){ v + 2 * all, v + 3 * all },
+                    dy, x, &pre);
     dd_norm_backward(ctx, dx, &d, &sums, x, &norm);
 }
 
@@ -334,7 +338,7 @@ static void rms_gradient(const struct dd_context *ctx, const struct dd_map *dx, 
 {
     struct dd_norm_rms rms = { v + 512, { NULL, 0 }, DD_ACT_MISH };
     struct dd_norm_gradients d = { .dgamma = v };
-    dd_norm_rms_backward(ctx, dx, false, &d, (struct dd_norm_residual){ NULL, false }, dy, x, &rms);
+    dd_norm_rms_backward(ctx, (struct dd_grad_map){ dx, false }, &d, (struct dd_grad_map){ 0 }, dy, x, &rms);
 }
 
 static size_t scratch_of(const struct dd_kernels *k, int n, int threads)

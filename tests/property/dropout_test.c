@@ -16,21 +16,19 @@ static struct dd_map dense(float *data, int n)
 struct dropping {
     const struct dd_map *y, *x;
     const struct dd_pre *pre;
-    double p;
-    const struct dd_dropout *masks;
-    uint32_t place;
+    struct dd_dropout_layer layer;
 };
 
 static void forward(const struct dd_context *ctx, void *user)
 {
     const struct dropping *d = user;
-    dd_dropout_forward(ctx, d->y, d->x, d->pre, d->p, d->masks, d->place);
+    dd_dropout_forward(ctx, d->y, d->x, d->pre, &d->layer);
 }
 
 static void backward(const struct dd_context *ctx, void *user)
 {
     const struct dropping *d = user;
-    dd_dropout_backward(ctx, d->y, d->p, d->masks, d->place);
+    dd_dropout_backward(ctx, d->y, &d->layer);
 }
 
 /* Runs dropout in a team of so many threads. */
@@ -40,7 +38,7 @@ static void drop(const struct dd_map *y, const struct dd_map *x, const struct dd
     struct dd_kernels k;
     dd_kernels_init(&k, dd_cpu_detect());
     team_run(&(struct dd_context){ &k, threads, NULL, NULL }, forward,
-             &(struct dropping){ y, x, pre, p, masks, place });
+             &(struct dropping){ y, x, pre, { p, place, masks } });
 }
 
 /* Fills y with the dropout of n images of ones, without a pre. */
@@ -144,7 +142,7 @@ TEST(dropout, backward_has_the_mask_of_forward)
         u[i] = 1;
     struct dd_map mu = dense(u, IMAGES);
     team_run(&(struct dd_context){ &k, 2, NULL, NULL }, backward,
-             &(struct dropping){ &mu, NULL, NULL, 0.25, &d, 11 });
+             &(struct dropping){ &mu, NULL, NULL, { 0.25, 11, &d } });
     CHECK(!memcmp(u, mask, ALL * sizeof *u));
 
     free(mask);
