@@ -444,6 +444,25 @@ DDPM_API void ddpm_sampler_free(ddpm_sampler *s);
 DDPM_API int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n,
                                 const double *x, int i, ddpm_error *err);
 
+/* What images keep (inpainting): known [n, d] holds x0 where it is known and NAN elsewhere; it stays the
+   caller's and lives until the last step.  Chain positions that are multiples of jump are begins of jumps
+   back: each part of the chain of jump positions is gone through resample times, 1 to 256.  done is how many
+   steps images whose state is restored have behind them, else 0. */
+typedef struct ddpm_keep {
+    const double *known;
+    int resample, jump, done;
+} ddpm_keep;
+
+/* Makes the started images keep what is known of them, to the bit, and make the rest fit (RePaint, Lugmayr
+   et al. 2022, algorithm 1, section 4.2).  Steps are taken as ever, until ddpm_sampler_left is 0; those that
+   go back add noise and do not call the network.  A sampler without noise keeps the known elements by
+   replacement, with x_T as their noise.  The next start keeps nothing.  DDPM_EUSAGE: resample is above 1
+   for a sampler that draws no noise or keeps a history; DDPM_EDATA: an infinite element. */
+DDPM_API int ddpm_sampler_keep(ddpm_sampler *s, const ddpm_keep *keep, ddpm_error *err);
+
+/* Returns how many steps such images take from chain position i. */
+DDPM_API int ddpm_keep_steps(int i, int resample, int jump);
+
 /* Takes one step with all images.  DDPM_ENAN: err names an image whose prediction was not finite; such
    images leave the run in their state before the step, and the others have taken it.  DDPM_ECALLBACK: the
    network failed; all images are as they were before the step. */

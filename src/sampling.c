@@ -6,6 +6,7 @@
 #include "diffusion/betas.h"
 #include "diffusion/chain.h"
 #include "diffusion/guidance.h"
+#include "diffusion/inpaint.h"
 #include "diffusion/langevin.h"
 #include "diffusion/noise.h"
 #include "diffusion/respace.h"
@@ -124,6 +125,17 @@ int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *cl
     DD_ENTRY(int, dd_sampler_start(s, index, classes, n, x, i, err));
 }
 
+int ddpm_sampler_keep(ddpm_sampler *s, const ddpm_keep *keep, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_inpaint_keep(s, keep, err));
+}
+
+int ddpm_keep_steps(int i, int resample, int jump)
+{
+    struct dd_walk w = dd_walk_begin(i, resample, jump);
+    return dd_walk_left(&w);
+}
+
 int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err)
 {
     DD_ENTRY(int, dd_sampler_step(s, err));
@@ -136,7 +148,9 @@ int ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err)
 
 int ddpm_sampler_left(const ddpm_sampler *s)
 {
-    return s->live ? s->i + 1 : 0;
+    if (!s->live)
+        return 0;
+    return s->known ? dd_walk_left(&s->walk) : s->i + 1;
 }
 
 const char *ddpm_sampler_variance(const ddpm_sampler *s)
@@ -153,8 +167,7 @@ const char *ddpm_sampler_variance(const ddpm_sampler *s)
 
 int ddpm_sampler_noisy(const ddpm_sampler *s)
 {
-    const ddpm_sampler_options *o = &s->options;
-    return s->kind->traits.noisy || o->eta > 0 || o->corrector > 0 || !strcmp(o->variance, "analytic");
+    return dd_sampler_noisy(s);
 }
 
 int ddpm_sampler_lost(const ddpm_sampler *s, int row)

@@ -5,6 +5,7 @@
 #include "cli/command_model.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "image/view.h"
 #include "outdir/merge.h"
 #include "outdir/sample_job.h"
 #include "outdir/written.h"
@@ -12,7 +13,7 @@
 #include "sample/index_list.h"
 
 static const struct sample_settings defaults = {
-    .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .guidance = 1, .noise_to = -1
+    .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .guidance = 1, .noise_to = -1, .strength = -1
 };
 
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
@@ -114,9 +115,17 @@ static const struct option options[] = {
       FIELD(index), 0, 0 },
     { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes; none: no class", NULL,
       FIELD(class), 0, 0 },
-    { "from", 0, OPTION_TEXT, "IMAGE", "start from this PNG with noise on it", NULL, FIELD(from), 0, 0 },
-    { "noise-to", 0, OPTION_NUMBER, "T", "how much noise: that of the last step up to T", NULL,
+    { "from", 0, OPTION_TEXT, "IMAGE",
+      "start from this picture with noise on it; from several: a list A,B or a folder, index mod their "
+      "number",
+      NULL, FIELD(from), 0, 0 },
+    { "strength", 0, OPTION_NUMBER, "S", "how much noise: 0 leaves the picture, 1 is noise alone", NULL,
+      FIELD(strength), 0, 1 },
+    { "noise-to", 0, OPTION_NUMBER, "T", "the same by the step: the noise of the last step up to T", NULL,
       FIELD(noise_to), 0, 65535 },
+    { "fit", 0, OPTION_CHOICE, "HOW",
+      "pictures of another size: pad with black, crop the middle, or resize and crop", view_fit_names,
+      FIELD(fit), 0, 0 },
     { "encode", 0, OPTION_FLAG, NULL, "carry the image up to T by the ODE instead (ode, ddim)", NULL,
       FIELD(encode), 0, 0 },
     { "noise", 0, OPTION_TEXT, "FILE",

@@ -337,7 +337,8 @@ static int run(void *settings, char **argument, int arguments)
 static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "the model that made the pictures (default: the embedded one)",
       NULL, FIELD(model), 0, 0 },
-    { "from", 0, OPTION_TEXT, "IMAGE", "the image that they were started from", NULL, FIELD(from), 0, 0 },
+    { "from", 0, OPTION_TEXT, "IMAGE", "the picture, list or folder that they were started from", NULL,
+      FIELD(from), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL,
       FIELD(batch), 1, 4096 },
     { "sample", 0, OPTION_INT, "N", "how many images of a folder are made again (default: 8)", NULL,

@@ -3,6 +3,7 @@
 #include "diffusion/sampler.h"
 #include "base/names.h"
 #include "base/rng.h"
+#include "diffusion/inpaint.h"
 #include "diffusion/langevin.h"
 #include "diffusion/marginal.h"
 #include "diffusion/noise.h"
@@ -217,6 +218,9 @@ const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
 {
     const ddpm_sampler_options *o = &s->options;
     double t = i < s->tables->K ? s->tables->t[i] : INFINITY;
+
+    /* Each time that inpainting goes through a step has draws of its own. */
+    draw |= s->known && i < s->tables->K ? s->walk.round << 16 : 0;
     if (o->noise)
         o->noise(o->noise_user, s->z, s->d, s->image[s->row[k]].index, t, draw);
     else
@@ -347,6 +351,7 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *clas
     s->n = s->live = n;
     s->i = x ? i : s->tables->K - 1;
     s->has_classes = classes != NULL;
+    s->known = NULL;
 
     for (int k = 0; k < n; k++) {
         s->image[k] = (struct dd_image){ index[k], classes ? classes[k] : 0, 0 };
@@ -408,7 +413,28 @@ int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
 {
     if (s->i < 0 || !s->live)
         return dd_error(err, DDPM_EUSAGE, "no step is left to take");
-    return take_step(s, s->kind->step, s->options.corrector, -1, err);
+
+    struct dd_walk before = s->walk;
+    bool up = s->known && dd_walk_turn(&s->walk);
+    int code = up ? dd_inpaint_back(s) : take_step(s, s->kind->step, s->options.corrector, -1, err);
+    if (!s->known)
+        return code;
+
+    /* A failure leaves the walk where it was, as it does the images. */
+    if (code && code != DDPM_ENAN) {
+        s->walk = before;
+        return code;
+    }
+    dd_walk_move(&s->walk);
+    if (!up)
+        dd_inpaint_merge(s);
+    return code;
+}
+
+bool dd_sampler_noisy(const ddpm_sampler *s)
+{
+    const ddpm_sampler_options *o = &s->options;
+    return s->kind->traits.noisy || o->eta > 0 || o->corrector > 0 || !strcmp(o->variance, "analytic");
 }
 
 int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err)
@@ -422,7 +448,8 @@ int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err)
             "sampler %s%s cannot lead from an image to noise: it adds noise or keeps a history; take "
             "%s, with eta 0 and variance auto",
             o->sampler, encodes ? " with these options" : "", DD_SAMPLER_HAVING(list, encodes));
-    if (s->i < 0 || s->i + 1 >= s->tables->K || !s->live)
-        return dd_error(err, DDPM_EUSAGE, "no step is left towards noise");
+    if (s->known || s->i < 0 || s->i + 1 >= s->tables->K || !s->live)
+        return dd_error(err, DDPM_EUSAGE, "no step is left towards noise%s",
+                        s->known ? ", as known elements are kept" : "");
     return take_step(s, s->kind->encode, 0, 1, err);
 }

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "diffusion/chain.h"
 #include "diffusion/posterior.h"
+#include "diffusion/walk.h"
 
 /* A sampler: its traits, and its functions. */
 struct dd_sampler_kind {
@@ -77,6 +78,11 @@ struct ddpm_sampler {
        Then work space of a step, [d] each. */
     double *input, *output, *x0, *z;
 
+    /* Inpainting: the x0 of known elements [n, d], NAN where they are not known, which is the caller's; NULL:
+       none are.  walk.i is i. */
+    const double *known;
+    struct dd_walk walk;
+
     struct dd_arena arena; /* holds image, row and classes */
 };
 
@@ -111,6 +117,9 @@ int dd_sampler_history(const double *m1, const double *m2);
 
 /* Returns z [d], which lies in s->z, for the k-th live image leaving position i. */
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
+
+/* Returns whether steps draw noise. */
+bool dd_sampler_noisy(const ddpm_sampler *s);
 
 /* Refuses a chain that reaches alpha_bar = 0.  Kinds use it as their check. */
 int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);

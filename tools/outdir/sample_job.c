@@ -56,9 +56,12 @@ static int read_shard(struct sample_job *j, ddpm_error *err)
 static int read_settings(struct sample_job *j, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
+    int images = IMAGES, pictures = 1;
     int code = input_check(s->model, err);
     if (!code)
-        code = input_check(s->from, err);
+        code = s->from ? start_image_count(&pictures, s->from, err) : DDPM_OK;
+    if (pictures > 1)
+        images = pictures;
     if (!code)
         code = input_check(s->noise, err);
 
@@ -68,8 +71,10 @@ static int read_settings(struct sample_job *j, ddpm_error *err)
         code = sample_settings_recipe(&j->recipe, s, err);
     if (!code && s->name)
         code = image_name_check(s->name, err);
+    if (s->images)
+        images = (int)s->images;
     if (!code)
-        code = index_list(&j->index, &j->n, s->index, s->images ? (int)s->images : IMAGES, err);
+        code = index_list(&j->index, &j->n, s->index, images, err);
     if (!code)
         code = read_shard(j, err);
     return code ? code : time_budget_begin(&j->time_budget, s->max_time, s->deadline, err);
@@ -254,6 +259,13 @@ static int choose_steps(struct sample_job *j, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Turns --strength, the part of all steps, into the step up to which the picture is noised. */
+static void set_noise_to(struct sample_job *j)
+{
+    if (j->s->strength >= 0)
+        j->recipe.noise_to = j->s->strength * (ddpm_model_about(j->model)->steps - 1);
+}
+
 static int open_model(struct sample_job *j, ddpm_error *err)
 {
     int code = model_open(&j->model, j->s->model, err);
@@ -261,6 +273,8 @@ static int open_model(struct sample_job *j, ddpm_error *err)
         code = model_check(j->model, j->s->model, err);
     if (!code)
         code = image_size_apply(j->model, j->s->size, &j->recipe.size, j->command, &j->s->common, err);
+    if (!code)
+        set_noise_to(j);
     if (!code)
         j->recipe.clip = clip_bound(j->s->clip, ddpm_model_about(j->model));
     return code ? code : choose_steps(j, err);

@@ -79,18 +79,23 @@ static int take_step(struct generator *s, struct progress *p, ddpm_error *err)
 
 /* Fills x [d] with the given image, which the ODE then carries up, or with that image noised to the top step
    (paper, equation 4), by the noise that x_T would be. */
-static void start_one(struct generator *s, double *x, uint32_t index)
+static int start_one(struct generator *s, double *x, uint32_t index, ddpm_error *err)
 {
+    const double *from;
+    int code = start_image_read(&s->from, &from, index, err);
+    if (code)
+        return code;
     if (s->encode) {
-        memcpy(x, s->from.x, s->d * sizeof *x);
-        return;
+        memcpy(x, from, s->d * sizeof *x);
+        return DDPM_OK;
     }
 
     if (s->has_noise)
         given_noise_draw(&s->noise, x, s->d, index, INFINITY, 0); /* t infinite: x_T */
     else
         ddpm_noise(&s->seed, x, s->d, index, INFINITY, 0);
-    ddpm_diffuse(x, s->from.x, x, ddpm_chain_tables(s->chain)->alpha_bar[s->top], s->d);
+    ddpm_diffuse(x, from, x, ddpm_chain_tables(s->chain)->alpha_bar[s->top], s->d);
+    return DDPM_OK;
 }
 
 /* Returns the class of an image as the network gets it. */
@@ -125,10 +130,13 @@ static const int32_t *classes_of(const struct generator *s)
 
 static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *err)
 {
+    int code = DDPM_OK;
     set_up(s, index, n, 0);
-    for (int row = 0; row < n && s->from.x; row++)
-        start_one(s, s->start + (size_t)row * s->d, index[row]);
-    return ddpm_sampler_start(s->sampler, index, classes_of(s), n, s->from.x ? s->start : NULL,
+    for (int row = 0; row < n && s->from.count && !code; row++)
+        code = start_one(s, s->start + (size_t)row * s->d, index[row], err);
+    if (code)
+        return code;
+    return ddpm_sampler_start(s->sampler, index, classes_of(s), n, s->from.count ? s->start : NULL,
                               s->encode ? 0 : s->top, err);
 }
 

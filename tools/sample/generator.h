@@ -38,7 +38,7 @@ struct generator {
 
     struct given_noise noise;
     bool has_noise;
-    struct start_image from; /* from.x NULL: sampling starts with noise */
+    struct start_image from; /* from.count 0: sampling starts with noise */
     int top;                 /* the chain position at which sampling starts */
     bool encode;             /* the ODE carries the given image up to top */
 
@@ -67,7 +67,7 @@ struct generator_options {
     const struct common *common;
     int batch;
     const char *noise_path; /* a file of given noise (given_noise.h), or NULL */
-    const char *from_path;  /* an image to start from, or NULL */
+    const char *from_path;  /* the images to start from (start_image.h), or NULL */
     uint32_t last;          /* the largest index that will be asked for */
 };
 

@@ -141,7 +141,7 @@ static int open_start(struct generator *s, struct recipe *r, const char *path, d
         return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps,
                         s->top + 2);
 
-    int code = path ? start_image_open(&s->from, path, s->about, err) : DDPM_OK;
+    int code = path ? start_image_open(&s->from, path, s->about, view_fit_named(r->fit), err) : DDPM_OK;
     r->from = code || !path ? "" : s->from.sha256;
     return code;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/json.h"
+#include "image/view.h"
 
 static const char program[] = "ddpm " DDPM_VERSION;
 
@@ -40,7 +41,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
     char seed[24], size[IMAGE_SIZE_TEXT];
     cJSON *o = cJSON_CreateObject(), *list;
-    int keys = FIELDS + (r->size.width > 0) + (r->guidance != 1) + (r->scale > 1) + (n > 0);
+    int keys =
+        FIELDS + (r->size.width > 0) + (r->fit != NULL) + (r->guidance != 1) + (r->scale > 1) + (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
@@ -57,6 +59,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddNumberToObject(o, "corrector", r->corrector);
     cJSON_AddNumberToObject(o, "snr", r->snr);
     cJSON_AddStringToObject(o, "from", r->from);
+    if (r->fit)
+        cJSON_AddStringToObject(o, "fit", r->fit);
     cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
     cJSON_AddBoolToObject(o, "encode", r->encode);
     cJSON_AddStringToObject(o, "spacing", r->spacing);
@@ -130,6 +134,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->corrector = dd_json_int(&j, "corrector", 0, 1000000);
     r->snr = dd_json_number(&j, "snr", 0, 1);
     r->from = dd_json_text(&j, "from");
+    r->fit = dd_json_has(&j, "fit") ? view_fit_names()[dd_json_choice(&j, "fit", view_fit_names())] : NULL;
     r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
     r->encode = dd_json_bool(&j, "encode");
 

@@ -25,7 +25,8 @@ struct recipe {
     double clip; /* bound of |x0|; 0: no clipping */
     int order, corrector;
     double snr;       /* signal-to-noise ratio of Langevin steps (ddpm_sampler_options) */
-    const char *from; /* hash of the image that sampling starts from, or "" */
+    const char *from; /* hash of the images that sampling starts from, or "" */
+    const char *fit;  /* how they were brought to the size of the images (view.h), or NULL */
     double noise_to;  /* the step up to which that image is noised or encoded */
     bool encode;
     int class;          /* a class, or CLASS_... */

@@ -135,11 +135,18 @@ static int check_time(const struct sample_settings *s, ddpm_error *err)
 /* Checks --from and the options that belong to it. */
 static int check_start(const struct sample_settings *s, ddpm_error *err)
 {
-    if (s->from && s->noise_to < 0)
+    bool has_step = s->noise_to >= 0, has_part = s->strength >= 0;
+    if (s->from && !has_step && !has_part)
         return dd_error(err, DDPM_EUSAGE,
-                        "--from needs --noise-to T, the step up to which the image becomes noise");
-    if (!s->from && s->noise_to >= 0)
-        return dd_error(err, DDPM_EUSAGE, "--noise-to belongs to --from IMAGE");
+                        "--from needs --noise-to T, the step up to which the image becomes noise, or "
+                        "--strength S, the part of all steps");
+    if (has_step && has_part)
+        return dd_error(err, DDPM_EUSAGE, "--noise-to and --strength both say how much noise: leave one out");
+    if (!s->from && (has_step || has_part || s->fit))
+        return dd_error(err, DDPM_EUSAGE, "%s belongs to --from IMAGE",
+                        has_step   ? "--noise-to"
+                        : has_part ? "--strength"
+                                   : "--fit");
     if (!s->from && s->encode)
         return dd_error(err, DDPM_EUSAGE, "--encode belongs to --from IMAGE");
     if (s->encode && (!traits_of(s)->encodes || s->eta > 0))
@@ -237,6 +244,7 @@ int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, dd
         .corrector = (int)s->corrector,
         .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,
         .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
+        .fit = s->fit,
         .encode = s->encode,
         .guidance = s->guidance,
     };

@@ -12,7 +12,8 @@ struct sample_settings {
     const char *model, *size, *class, *index, *noise, *from;
     int64_t images; /* 0: not given */
     uint64_t seed;
-    double noise_to; /* negative: not given */
+    double noise_to, strength; /* negative: not given */
+    const char *fit;
     bool encode;
     /* The way in which they are made. */
     const char *steps, *spacing, *sampler, *variance, *clip;

@@ -1,62 +1,205 @@
-/* A pixel's level 0..255 becomes x = level / 127.5 - 1, the inverse of the map by which a PNG is written. */
+/* A pixel's level 0..255 becomes x = level / 127.5 - 1, the inverse of the map by which a PNG is written.
+   Only the picture that was read last is kept in memory. */
 #include "sample/start_image.h"
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include "base/error.h"
 #include "base/hash.h"
-#include "image/view.h"
+#include "cli/command_model.h"
+
+enum { MOST = 1000000 };
+
+/* ---- the paths ---- */
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st);
+}
+
+/* Lists the pictures of a folder; their paths are written one behind the other into s->list. */
+static int list_folder(struct start_image *s, const char *folder, ddpm_error *err)
+{
+    int code = image_folder_open(&s->folder, folder, err);
+    size_t n = s->folder.files, size = 1;
+    if (!code && (!n || n > MOST))
+        code = dd_error(err, DDPM_EDATA, "%s: %zu pictures are below this folder, expected 1 to %d", folder,
+                        n, MOST);
+    if (code)
+        return code;
+
+    for (size_t i = 0; i < n; i++)
+        size += strlen(folder) + strlen(s->folder.file[i]) + 2;
+    s->list = malloc(size);
+    s->path = malloc(n * sizeof *s->path);
+    if (!s->list || !s->path)
+        return dd_error_memory(err, folder);
+
+    char *at = s->list;
+    for (size_t i = 0; i < n; i++) {
+        s->path[i] = at;
+        at += snprintf(at, size - (size_t)(at - s->list), "%s/%s", folder, s->folder.file[i]) + 1;
+    }
+    s->count = (int)n;
+    return DDPM_OK;
+}
+
+/* Cuts "a.png,b.png" into paths.  A file whose own name has a comma is one path. */
+static int list_names(struct start_image *s, const char *path, ddpm_error *err)
+{
+    size_t most = 1;
+    for (const char *p = path; *p; p++)
+        most += *p == ',';
+    s->list = strdup(path);
+    s->path = malloc(most * sizeof *s->path);
+    if (!s->list || !s->path)
+        return dd_error_memory(err, path);
+
+    char *next = s->list;
+    while (next) {
+        char *comma = is_there(path) ? NULL : strchr(next, ',');
+        if (comma)
+            *comma = 0;
+        s->path[s->count++] = next;
+        next = comma ? comma + 1 : NULL;
+    }
+    int code = DDPM_OK;
+    for (int i = 0; i < s->count && !code; i++)
+        code = input_check(s->path[i], err);
+    return code;
+}
+
+static int list_paths(struct start_image *s, const char *path, ddpm_error *err)
+{
+    return is_folder(path) ? list_folder(s, path, err) : list_names(s, path, err);
+}
+
+int start_image_count(int *count, const char *path, ddpm_error *err)
+{
+    struct start_image s = { .count = 0 };
+    int code = list_paths(&s, path, err);
+    *count = s.count;
+    start_image_close(&s);
+    return code;
+}
+
+/* ---- the pixels ---- */
 
 /* Hashes the pixels as bytes or, if the picture has 16 bits, as float32. */
-static int hash_pixels(struct start_image *s, size_t d, bool bytes)
+static int hash_pixels(char hex[65], const double *x, size_t d, bool bytes)
 {
     struct dd_hash h;
     if (dd_hash_begin(&h))
         return DDPM_ENOMEM;
 
     for (size_t e = 0; e < d; e++) {
-        float value = (float)s->x[e];
-        unsigned char level = (unsigned char)rint(127.5 * (s->x[e] + 1));
+        float value = (float)x[e];
+        unsigned char level = (unsigned char)rint(127.5 * (x[e] + 1));
         if (bytes)
             dd_hash_add(&h, &level, sizeof level);
         else
             dd_hash_add(&h, &value, sizeof value);
     }
 
+    dd_hash_end(&h, hex);
+    return DDPM_OK;
+}
+
+/* Checks size and channels of a picture that is to be taken as it is. */
+static int check_shape(const struct image_file *p, const char *path, const ddpm_about *a, ddpm_error *err)
+{
+    /* A channel of transparency (the second or the fourth) is left out. */
+    bool same = p->channels == a->channels || (p->channels % 2 == 0 && p->channels - 1 == a->channels);
+    if (p->width == a->width && p->height == a->height && same)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EDATA,
+                    "%s has %d x %d pixels (width x height) of %d channel%s, the model makes %d x %d of %d: "
+                    "--fit resize scales and converts it",
+                    path, p->width, p->height, p->channels, p->channels == 1 ? "" : "s", a->width, a->height,
+                    a->channels);
+}
+
+/* Reads the picture at place k into s->x, and fills hex with its hash. */
+static int read_picture(struct start_image *s, char hex[65], size_t k, ddpm_error *err)
+{
+    const ddpm_about *a = s->about;
+    size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
+    struct image_file p;
+    int code = image_file_head(&p, s->path[k], err);
+    if (!code && s->fit == VIEW_EXACT)
+        code = check_shape(&p, s->path[k], a, err);
+    if (code)
+        return code;
+
+    code = view_picture(s->x, &p, s->path[k], a, s->fit, err);
+    if (!code)
+        code = hash_pixels(hex, s->x, d, p.bytes == 1 && s->fit != VIEW_RESIZE);
+    s->held = k;
+    return code == DDPM_ENOMEM ? dd_error_memory(err, s->path[k]) : code;
+}
+
+/* Makes the hash of all pictures. */
+static int hash_all(struct start_image *s, ddpm_error *err)
+{
+    struct dd_hash h;
+    if (s->count == 1) {
+        memcpy(s->sha256, s->hash[0], sizeof s->sha256);
+        return DDPM_OK;
+    }
+    if (dd_hash_begin(&h))
+        return dd_error_memory(err, "a hash");
+    dd_hash_add(&h, s->hash, (size_t)s->count * sizeof *s->hash);
     dd_hash_end(&h, s->sha256);
     return DDPM_OK;
 }
 
-int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, ddpm_error *err)
+int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, enum view_fit fit,
+                     ddpm_error *err)
 {
-    struct image_file p;
-    size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
-
-    *s = (struct start_image){ .x = NULL };
-    int code = image_file_head(&p, path, err);
+    *s = (struct start_image){ .about = a, .fit = fit };
+    int code = list_paths(s, path, err);
     if (code)
         return code;
 
-    /* A channel of transparency (the second or the fourth) is left out. */
-    bool same = p.channels == a->channels || (p.channels % 2 == 0 && p.channels - 1 == a->channels);
-    if (p.width != a->width || p.height != a->height || !same)
-        return dd_error(err, DDPM_EDATA,
-                        "%s has %d x %d pixels (width x height) of %d channel%s, "
-                        "the model makes %d x %d of %d: scale or convert it first",
-                        path, p.width, p.height, p.channels, p.channels == 1 ? "" : "s", a->width, a->height,
-                        a->channels);
+    s->hash = calloc((size_t)s->count, sizeof *s->hash);
+    s->x = calloc((size_t)a->height * (size_t)a->width, (size_t)a->channels * sizeof *s->x);
+    if (!s->hash || !s->x)
+        return dd_error_memory(err, path);
+    for (int k = s->count - 1; k >= 0 && !code; k--)
+        code = read_picture(s, s->hash[k], (size_t)k, err);
+    return code ? code : hash_all(s, err);
+}
 
-    s->x = malloc(d * sizeof *s->x);
-    code = s->x ? view_picture(s->x, &p, path, a, VIEW_EXACT, err) : DDPM_ENOMEM;
-    if (!code)
-        code = hash_pixels(s, d, p.bytes == 1);
-    if (code == DDPM_ENOMEM)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for the pixels of %s", path);
+int start_image_read(struct start_image *s, const double **x, uint32_t index, ddpm_error *err)
+{
+    char hex[65];
+    size_t k = index % (uint32_t)s->count;
+    *x = s->x;
+    if (s->held == k)
+        return DDPM_OK;
+
+    int code = read_picture(s, hex, k, err);
+    if (!code && strcmp(hex, s->hash[k]))
+        code = dd_error(err, DDPM_EDATA, "%s has changed since the run began", s->path[k]);
     return code;
 }
 
 void start_image_close(struct start_image *s)
 {
+    image_folder_close(&s->folder);
+    free(s->list);
+    free(s->path);
+    free(s->hash);
     free(s->x);
-    s->x = NULL;
+    *s = (struct start_image){ .count = 0 };
 }

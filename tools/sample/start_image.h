@@ -1,15 +1,33 @@
-/* A start image is a picture from which sampling starts instead of from noise alone.  It has the model's size
-   and channels. */
+/* Pictures from which sampling starts instead of from noise alone: one, a list "a.png,b.png" or a folder.
+   Image index i starts from picture i mod count. */
 #ifndef DDPM_START_IMAGE_H
 #define DDPM_START_IMAGE_H
+#include <stdint.h>
 #include "ddpm.h"
+#include "image/image_folder.h"
+#include "image/view.h"
 
 struct start_image {
-    double *x;       /* [h, w, c], values in [-1, 1], owned */
-    char sha256[65]; /* hash of the pixels as the picture holds them */
+    struct image_folder folder; /* the pictures of a folder */
+    char *list;                 /* the texts of the paths below */
+    const char **path;          /* [count] */
+    int count;                  /* 0: sampling starts with noise */
+    char (*hash)[65];           /* [count] hashes of the pixels as the pictures hold them */
+    char sha256[65];            /* that of one picture, or the hash of several hashes */
+
+    const ddpm_about *about;
+    enum view_fit fit;
+    double *x;   /* [h, w, c], the picture that was read last, values in [-1, 1] */
+    size_t held; /* its place in path */
 };
 
-/* Reads the picture at path.  DDPM_EDATA: it has another size or other channels than the model's images. */
-int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, ddpm_error *err);
+/* Counts the pictures at path, which may be a list or a folder. */
+int start_image_count(int *count, const char *path, ddpm_error *err);
+/* Reads every picture once.  DDPM_EDATA: with fit VIEW_EXACT, one has another size or other channels than the
+   model's images. */
+int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, enum view_fit fit,
+                     ddpm_error *err);
+/* Points *x [h, w, c] at the picture of an image, until the next call.  DDPM_EDATA: its file has changed. */
+int start_image_read(struct start_image *s, const double **x, uint32_t index, ddpm_error *err);
 void start_image_close(struct start_image *s);
 #endif
