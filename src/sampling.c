@@ -71,7 +71,14 @@ const char *const *ddpm_spacing_names(void)
 
 void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw)
 {
-    DD_ENTRY_VOID(dd_noise(z, *(const uint64_t *)seed, index, t, DD_RNG_SAMPLE, draw, d));
+    struct dd_draw of = {
+        .seed = *(const uint64_t *)seed,
+        .index = index,
+        .t = t,
+        .purpose = DD_RNG_SAMPLE,
+        .draw = draw,
+    };
+    DD_ENTRY_VOID(dd_noise(z, d, of));
 }
 
 const ddpm_sampler_traits *ddpm_sampler_traits_of(const char *sampler)

@@ -84,7 +84,7 @@ int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, i
         if (l->noise)
             l->noise(l->noise_user, z, d, l->index, of_t, draw);
         else
-            dd_noise(z, l->seed, l->index, of_t, DD_RNG_SAMPLE, draw, d);
+            dd_noise(z, d, (struct dd_draw){ l->seed, l->index, of_t, DD_RNG_SAMPLE, draw });
 
         dd_langevin_step(x, gradient, z, l->a * pow(l->b + (double)t, -l->gamma), d);
     }

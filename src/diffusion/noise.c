@@ -15,14 +15,14 @@ static bool fits(double t, int draw)
     return (step || t == INFINITY) && draw >= 0 && draw < 1 << 24;
 }
 
-void dd_noise(double *z, uint64_t seed, uint32_t index, double t, uint32_t purpose, int draw, size_t d)
+void dd_noise(double *z, size_t d, struct dd_draw of)
 {
-    if (!fits(t, draw)) {
+    if (!fits(of.t, of.draw)) {
         for (size_t e = 0; e < d; e++)
             z[e] = NAN;
         return;
     }
 
-    struct dd_rng r = { seed, index, dd_rng_t(t), purpose << 24 | (uint32_t)draw };
+    struct dd_rng r = { of.seed, of.index, dd_rng_t(of.t), of.purpose << 24 | (uint32_t)of.draw };
     dd_rng_normal(&r, z, d);
 }

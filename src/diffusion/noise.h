@@ -4,6 +4,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills z [d].  purpose is one of DD_RNG_SAMPLE... in base/rng.h. */
-void dd_noise(double *z, uint64_t seed, uint32_t index, double t, uint32_t purpose, int draw, size_t d);
+/* All that noise depends on. */
+struct dd_draw {
+    uint64_t seed;
+    uint32_t index;   /* the image */
+    double t;         /* the step; INFINITY is x_T */
+    uint32_t purpose; /* DD_RNG_SAMPLE... of base/rng.h */
+    int draw;         /* how often this step has drawn before */
+};
+
+/* Fills z [d] ~ N(0, I). */
+void dd_noise(double *z, size_t d, struct dd_draw of);
 #endif

@@ -224,7 +224,7 @@ const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
     if (o->noise)
         o->noise(o->noise_user, s->z, s->d, s->image[s->row[k]].index, t, draw);
     else
-        dd_noise(s->z, o->seed, s->image[s->row[k]].index, t, s->purpose, draw, s->d);
+        dd_noise(s->z, s->d, (struct dd_draw){ o->seed, s->image[s->row[k]].index, t, s->purpose, draw });
     return s->z;
 }
 

@@ -124,7 +124,7 @@ TEST(noise, what_a_step_draws)
         for (uint32_t draw = 0; draw < 3; draw++) {
             struct dd_rng r = { 1ull << 40 | 7, 5, step[k].word, 2u << 24 | draw };
             double z[6], expected[6];
-            dd_noise(z, r.seed, r.index, step[k].t, 2, (int)draw, 6);
+            dd_noise(z, 6, (struct dd_draw){ r.seed, r.index, step[k].t, 2, (int)draw });
             dd_rng_normal(&r, expected, 6);
             CHECK(!memcmp(z, expected, sizeof z));
         }
