@@ -28,7 +28,8 @@ SETS = [("20", "ddpm", "iddpm", ["--variance", "beta-tilde"]), ("20", "ddpm", "i
         ("20", "dpmpp", "iddpm", ["--eta", "0.5"]), ("20", "dpmpp", "iddpm", ["--eta", "1"]),
         ("20", "ddpm", "optimal", []),
         ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []),
-        ("10", "dpmpp", "iddpm", []), ("10", "unipc", "iddpm", []), ("all", "ddpm", "all", []),
+        ("10", "dpmpp", "iddpm", []), ("10", "unipc", "iddpm", []), ("10", "ipndm", "iddpm", []),
+        ("all", "ddpm", "all", []),
         ("all", "dpmpp", "all", [])]
 AGAIN = [("20", "dpmpp", "iddpm", [])]
 RATIO = ("20", "dpmpp", "iddpm", []), ("all", "dpmpp", "all", [])
