@@ -251,7 +251,8 @@ const struct command command_tune = {
     .run = run,
     .does = "Learns solvers of few steps for a model and writes the model with them, for ddpm sample "
             "--sampler tuned.\n"
-            "A solver learns its times and coefficients from the images of a teacher, dpmpp with 60 steps.  "
+            "A solver learns its times and coefficients from the images of a teacher, dpmpp or "
+            "ipndm with 60 steps.  "
             "No data is "
             "needed, and the network does not change.",
     .examples = "  ddpm tune -m cifar10.ddpm -o cifar10-tuned.ddpm\n  ddpm tune --steps 6 --time 5m --resume "

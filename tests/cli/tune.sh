@@ -1,17 +1,17 @@
 # tune.sh: ddpm tune and the solvers that it stores.  Sourced by run.sh.
 
-# small.ddpm: a network with random weights that takes no time.
+# small.ddpm: a network with random weights that takes no time; further options of train are given.
 small_model() {
 	head -c 8192 /dev/zero >zero
 	{ printf '\000\000\010\003\000\000\000\010\000\000\000\010\000\000\000\010'; head -c 512 zero; } >zeros-idx3-ubyte
 	ddpm train -q zeros-idx3-ubyte -o small.ddpm --preset tiny --steps 1 --set net.height=8 --set net.width=8 \
-		--set net.widths=16 --set net.norm.groups=8 --set net.channels=1 --set net.outputs=1 --set batch=1 --holdout 0 --grid-every 0 >/dev/null 2>&1 || fail 'no small model'
+		--set net.widths=16 --set net.norm.groups=8 --set net.channels=1 --set net.outputs=1 --set batch=1 --holdout 0 --grid-every 0 "$@" >/dev/null 2>&1 || fail 'no small model'
 	rm zero zeros-idx3-ubyte
 }
 tune() { ddpm tune -m small.ddpm -n 16 --iterations 26 "$@"; }
 
 test_tune() {
-	small_model
+	small_model --set diffusion.prediction=v
 	expect 0 tune --steps 2,3 -o tuned.ddpm --threads 1; prints '2 steps: distance '; prints '3 steps: '
 	expect 0 ddpm info tuned.ddpm; prints 'tuned         2 steps, distance to dpmpp'; prints 'tuned         3 steps'
 	awk 'length($0) > 80 && /tuned/ { print; exit 1 }' out >long || fail "over 80 columns: $(cat long)"
@@ -30,11 +30,11 @@ test_tune() {
 	expect 0 ddpm verify -m tuned.ddpm some
 
 	# Without --steps the sampler takes what --fast would take, and says so.
-	expect 0 ddpm sample -m tuned.ddpm --sampler tuned -n 1 -o alone.png; says 'without --steps sampler tuned takes 2'
+	expect 0 ddpm sample -m tuned.ddpm --sampler tuned -n 1 -o alone.png; says 'without --steps sampler tuned takes 3'
 	expect 0 ddpm info alone.png; prints 'sampler       tuned'
 
-	# --fast says what it takes: a solver that is near enough, here the first, or unipc.
-	expect 0 ddpm sample -m tuned.ddpm --fast -n 1 -o fast.png; says '--fast takes sampler tuned with 2 steps'
+	# --fast says what it takes: a solver that is near enough, here the second, or unipc.
+	expect 0 ddpm sample -m tuned.ddpm --fast -n 1 -o fast.png; says '--fast takes sampler tuned with 3 steps'
 	expect 0 ddpm verify -m tuned.ddpm fast.png
 	expect 0 ddpm sample -m small.ddpm --fast -n 1 -o other.png; says '--fast takes sampler unipc with 10 steps'
 
@@ -42,6 +42,15 @@ test_tune() {
 	expect 0 ddpm export -m tuned.ddpm -o folder; says 'the tuned solvers are left out'
 	expect 0 ddpm convert folder -o back.ddpm
 	expect 0 ddpm info back.ddpm; ! grep -q tuned out || fail "$(cat out)"
+}
+
+# A new network says 0.  As v that makes an x0 near 0, and the teacher is dpmpp (test_tune).  As eps it makes an x0
+# far from any image at T - 1, and the teacher is ipndm.
+test_tune_teacher() {
+	small_model --set diffusion.prediction=eps
+	expect 0 tune --steps 2 -o tuned.ddpm
+	expect 0 ddpm info tuned.ddpm; prints 'tuned         2 steps, distance to ipndm of order 3, 60 steps'
+	expect 0 ddpm sample -m tuned.ddpm --sampler tuned -n 1 -o a.png; says 'without --steps sampler tuned takes 2'
 }
 
 test_tune_refused() {

@@ -1,12 +1,12 @@
 /* Learns solvers of few steps (students) from the images of a solver of many steps (the
    teacher).
 
-   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A student of K steps begins
-   as DPM-Solver++(2M) at the times of the spacing that comes nearest to the teacher, is tuned
-   (src/train/tuner.c), and every EVERY steps its distance to the teacher is measured on images
-   that it does not learn from, with the sampler that users run.  The student with the least
-   distance is kept.  The first one is the untuned solver, so the result is never worse than
-   that.
+   The teacher is DPM-Solver++ or iPNDM (tuning_teacher.c) of order 3 with TEACHER_STEPS steps.
+   A student of K steps begins as DPM-Solver++(2M) at the times of the spacing that comes
+   nearest to the teacher, is tuned (src/train/tuner.c), and every EVERY steps its distance to
+   the teacher is measured on images that it does not learn from, with the sampler that users
+   run.  The student with the least distance is kept.  The first one is the untuned solver, so
+   the result is never worse than that.
 
    All noise depends only on one seed and the images' indices, so nothing depends on batch,
    threads or interruption. */
@@ -116,7 +116,7 @@ static void keep_images(void *user, struct tuning *t, struct images part, const 
 int tuning_teach(struct tuning *t, ddpm_error *err)
 {
     int all = t->teach + t->choose + t->measure;
-    struct solver teacher = { .options = options_of(t, "dpmpp", 3) };
+    struct solver teacher = { .options = options_of(t, t->teacher_solver, 3) };
     struct progress p;
     char text[16];
 
@@ -408,13 +408,18 @@ int tuning_open(struct tuning *t, ddpm_error *err)
             return dd_error(err, DDPM_EUSAGE, "--steps: %d steps are asked for, but the model has %d",
                             t->K[i], t->about->steps);
 
-    snprintf(t->teacher, sizeof t->teacher, "dpmpp of order 3, %d steps", teacher_steps(t));
-
     t->image = calloc(images, t->d * sizeof *t->image);
     t->batch_x = calloc(2 * TUNER_BATCH, t->d * sizeof *t->batch_x);
     if (!t->image || !t->batch_x)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %zu images of the teacher", images);
-    return model_net(&t->net, t->model, t->common, t->batch, err);
+
+    int code = model_net(&t->net, t->model, t->common, t->batch, err);
+    if (!code)
+        code = tuning_choose_teacher(t, err);
+    if (!code)
+        snprintf(t->teacher, sizeof t->teacher, "%s of order 3, %d steps", t->teacher_solver,
+                 teacher_steps(t));
+    return code;
 }
 
 void tuning_close(struct tuning *t)

@@ -25,10 +25,11 @@ struct tuning {
     double until;                      /* progress_now() at which the run is to end; 0: no limit */
     int K[TUNING_SOLVERS_MOST], count; /* [count] the steps of the solvers that are asked for */
 
-    char teacher[40]; /* the teacher's solver, as the model file names it */
-    double *batch_x;  /* [2, images of a step of tuning, d]: noises, and the teacher's images of them */
-    float *image;     /* [teach + choose + measure, d], the teacher's images */
-    int taught;       /* how many of them have been made */
+    const char *teacher_solver; /* the sampler that makes the teacher's images, with order 3 */
+    char teacher[40];           /* the teacher's solver, as the model file names it */
+    double *batch_x; /* [2, images of a step of tuning, d]: noises, and the teacher's images of them */
+    float *image;    /* [teach + choose + measure, d], the teacher's images */
+    int taught;      /* how many of them have been made */
 
     /* The solver under way: the one at place `at` of K. */
     int at;
@@ -44,6 +45,9 @@ struct tuning {
    model. */
 int tuning_open(struct tuning *t, ddpm_error *err);
 void tuning_close(struct tuning *t);
+/* Sets t->teacher_solver: "dpmpp" or, where the network's x0 at the last step is of no use, "ipndm".  It does
+   not depend on batch and threads. */
+int tuning_choose_teacher(struct tuning *t, ddpm_error *err);
 /* Makes the teacher's images that are still missing.  Returns early when interrupted. */
 int tuning_teach(struct tuning *t, ddpm_error *err);
 /* Begins the solver at t->at from the best untuned one. */
