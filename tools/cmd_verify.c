@@ -27,7 +27,7 @@ static const struct settings defaults = { .batch = 16, .sample = 8 };
 
 enum { OTHER_CLASS_LEVELS = 2 };
 
-/* What all checks share.  Each gives the model the size of its picture. */
+/* The things that all checks share.  Each check gives the model the size of its picture. */
 struct run {
     const struct settings *s;
     ddpm_model *model;

@@ -72,7 +72,7 @@ struct dd_post_terms {
     float scale;
 };
 
-/* What a Winograd output gets: (y + bias[c] + residual[k][c]) scale for pixel k. */
+/* The end of a Winograd output: y becomes (y + bias[c] + residual[k][c]) scale for pixel k. */
 struct dd_winograd_post {
     const float *bias;            /* [channels], or NULL for 0 */
     const float *const *residual; /* pointers to the channels of pixels that y has; NULL for 0 */

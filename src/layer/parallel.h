@@ -33,8 +33,7 @@ struct dd_worker {
     uint64_t finished; /* how many tasks of the present loop the thread has run */
 };
 
-/* What the threads of a run execute: each with its own place in the team, and with what the caller of the run
-   has given. */
+/* The work of a run, which every thread executes with its own place in the team.  user is the caller's. */
 typedef void dd_parallel_work(struct dd_worker *w, void *user);
 
 /* Makes a team of the caller and threads - 1 others, or of fewer where the system starts no more.  They

@@ -20,7 +20,7 @@ void dd_pre_backward(const struct dd_context *ctx, struct dd_grad_map dx, struct
 /* Returns the bytes of scratch.  Calls that ask for neither the sums nor dadd need none. */
 size_t dd_pre_scratch(int n, int h, int w, int c);
 
-/* What a layer did while it stored y = act(v) scale. */
+/* The activation and scale with which a layer stored y = act(v) scale. */
 struct dd_pre_store {
     const struct dd_map *v; /* [n, h, w, c]; NULL with DD_ACT_NONE */
     enum dd_act act;

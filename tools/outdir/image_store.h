@@ -2,8 +2,7 @@
 
    An image is written in this order: temporary file, line of the manifest (synchronised), file
    (synchronised), rename, folder (synchronised).  So after a crash an image is either listed and whole, or it
-   is made again.  Where an image replaces a file, the file stays until the rename, and the line comes
-   last. */
+   is made again.  If an image replaces a file, the file stays until the rename, and the line comes last. */
 #ifndef DDPM_IMAGE_STORE_H
 #define DDPM_IMAGE_STORE_H
 #include "cli/folder.h"
