@@ -65,11 +65,24 @@ void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, 
         bias[j] = (add ? bias[j] : 0) + sum[j];
 }
 
-void dd_conv_gradient_store_bias(const struct dd_conv_gradient_work *w)
+/* Adds bias to db, unless db is NULL. */
+static void store_bias(const struct dd_conv_gradient_work *w)
 {
     const double *bias = (const double *)(const void *)(w->scratch + w->g->plan.bias);
     for (int o = 0; w->db && o < w->g->shape.cout; o++)
         w->db[o] = (float)(w->db[o] + bias[o]);
+}
+
+void dd_conv_gradient_store(const struct dd_conv_gradient_work *w, struct dd_worker *worker,
+                            dd_conv_gradient_panels *store_panels)
+{
+    const struct dd_conv_gradient_plan *p = &w->g->plan;
+    size_t rows = p->outer.row_panels, panels = rows * p->outer.column_panels;
+    DD_TASKS(worker, item, panels + 1)
+        if (item == panels)
+            store_bias(w);
+        else
+            store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % rows, item / rows);
 }
 
 const char *dd_conv_gradient_engine(const struct dd_conv_shape *s, const char *asked)

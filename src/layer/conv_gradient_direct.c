@@ -313,11 +313,5 @@ void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, struct d
            most = p->outer.planes * p->outer.room;
     for (size_t start = 0; start < total; start += most)
         run_chunk(w, start, dd_min(most, total - start), worker);
-    size_t panels = p->outer.row_panels * p->outer.column_panels;
-    DD_TASKS(worker, item, panels + 1)
-        if (item == panels)
-            dd_conv_gradient_store_bias(w);
-        else
-            store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
-                         item / p->outer.row_panels);
+    dd_conv_gradient_store(w, worker, store_panels);
 }

@@ -54,8 +54,14 @@ void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
    `add` adds them. */
 void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, struct dd_in z, size_t count,
                            bool add);
-/* Adds bias to db, unless db is NULL. */
-void dd_conv_gradient_store_bias(const struct dd_conv_gradient_work *w);
+/* Adds to dw the sums of panel `row` of the rows and panel `column` of the columns.  own is the thread's own
+   part of the scratch. */
+typedef void dd_conv_gradient_panels(const struct dd_conv_gradient_work *w, float *own, size_t row,
+                                     size_t column);
+/* The last loop of a gradient: adds the sums of all panels to dw by store_panels, and bias to db unless it is
+   NULL. */
+void dd_conv_gradient_store(const struct dd_conv_gradient_work *w, struct dd_worker *worker,
+                            dd_conv_gradient_panels *store_panels);
 
 size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g);
 void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packed, const float *w);

@@ -164,11 +164,5 @@ void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, struct
         memset(w->scratch + p->zero, 0, sizeof(float) * (p->thread - p->zero));
     for (size_t first = 0; first < strips; first += most)
         run_chunk(w, first, dd_min(first + most, strips), worker);
-    size_t panels = p->outer.row_panels * p->outer.column_panels;
-    DD_TASKS(worker, item, panels + 1)
-        if (item == panels)
-            dd_conv_gradient_store_bias(w);
-        else
-            store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
-                         item / p->outer.row_panels);
+    dd_conv_gradient_store(w, worker, store_panels);
 }
