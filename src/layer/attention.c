@@ -90,23 +90,17 @@ struct tokens {
     size_t stride;
 };
 
-/* Copies or transposes `columns` channels, from `column` on, of tokens first .. first + count - 1.  Some of
-   these tokens may be memory. */
-static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float *y, size_t ys,
-                        const struct tokens *x, size_t first, size_t count, size_t column, size_t columns,
-                        int transposed)
+/* Returns token t and those behind it, from channel `column` on.  Sets *count to how many of them, before token
+   `end`, lie together: in the memory, or in the image. */
+static struct dd_in tokens_from(const struct plan *p, const struct tokens *x, size_t t, size_t column,
+                                size_t end, size_t *count)
 {
-    for (size_t t = first, part; t < first + count; t += part) {
-        int memory = t < p->memory;
-        const float *from =
-            (memory ? x->memory + t * p->dim : x->image + (t - p->memory) * x->stride) + column;
-        size_t stride = memory ? p->dim : x->stride;
-        part = dd_min(first + count, memory ? p->memory : first + count) - t;
-        if (transposed)
-            k->transpose(dd_out(y + (t - first), ys), dd_in(from, stride), part, columns);
-        else
-            k->affine(dd_out(y + (t - first) * ys, ys), dd_in(from, stride), NULL, part, columns);
+    if (t < p->memory) {
+        *count = dd_min(end, p->memory) - t;
+        return dd_in(x->memory + t * p->dim + column, p->dim);
     }
+    *count = end - t;
+    return dd_in(x->image + (t - p->memory) * x->stride + column, x->stride);
 }
 
 /* Packs a panel of nr tokens of k^T or v^T, [dim][nr]. */
@@ -117,7 +111,10 @@ static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, c
     y += panel * p->nr * p->dim;
     if (count < p->nr)
         memset(y, 0, sizeof(float) * p->nr * p->dim);
-    pack_tokens(k, p, y, p->nr, x, first, count, 0, p->dim, 1);
+    for (size_t t = first, part; t < first + count; t += part) {
+        struct dd_in from = tokens_from(p, x, t, 0, first + count, &part);
+        k->transpose(dd_out(y + (t - first), p->nr), from, part, p->dim);
+    }
 }
 
 /* Packs fewer than nr columns of y [rows, .] as a panel [rows][nr]. */
@@ -136,7 +133,10 @@ static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, c
     y += panel * p->nr * p->tokens;
     if (columns < p->nr)
         memset(y, 0, sizeof(float) * p->nr * p->tokens);
-    pack_tokens(k, p, y, p->nr, x, 0, p->tokens, column, columns, 0);
+    for (size_t t = 0, part; t < p->tokens; t += part) {
+        struct dd_in from = tokens_from(p, x, t, column, p->tokens, &part);
+        k->affine(dd_out(y + t * p->nr, p->nr), from, NULL, part, columns);
+    }
 }
 
 /* Computes images first .. first + n - 1, a slice. */

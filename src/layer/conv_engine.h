@@ -65,39 +65,58 @@ static inline int dd_conv_is_pointwise(const struct dd_conv_shape *s)
     return s->kernel == 1 && s->stride == 1 && !s->doubled && !s->top && !s->left && !s->bottom && !s->right;
 }
 
-/* Fills pixel [rows * columns] with pointers to the pixels of a rectangle from (row, column) on, row by
-   row.  image has h x w pixels, `stride` floats apart; pointers outside of it lead to `zero`. */
-static inline void dd_rectangle(const float **pixel, const float *image, int h, int w, size_t stride, int row,
-                                int column, int rows, int columns, const float *zero)
-{
-    int whole = row >= 0 && column >= 0 && row + rows <= h && column + columns <= w;
+/* The h x w pixels of one image, or of some of its rows. */
+struct dd_conv_image {
+    struct dd_in pixels;
+    int h, w;
+};
 
-    for (int y = row; y < row + rows; y++) {
-        ptrdiff_t at = ((ptrdiff_t)y * w + column) * (ptrdiff_t)stride;
+/* rows x columns pixels of an image from (row, column) on; some may lie outside of it. */
+struct dd_rectangle {
+    int row, column, rows, columns;
+};
+
+/* Returns an image of a map. */
+static inline struct dd_conv_image dd_conv_image_of(const struct dd_map *m, size_t image)
+{
+    return (struct dd_conv_image){ dd_map_in(m, image * (size_t)m->h * (size_t)m->w), m->h, m->w };
+}
+
+/* Fills pixel [r.rows * r.columns] with pointers to the pixels of a rectangle, row by row.  Pointers outside
+   of the image lead to `zero`. */
+static inline void dd_rectangle(const float **pixel, struct dd_conv_image image, struct dd_rectangle r,
+                                const float *zero)
+{
+    const float *data = image.pixels.at;
+    size_t stride = image.pixels.stride;
+    int h = image.h, w = image.w, end = r.column + r.columns;
+    int whole = r.row >= 0 && r.column >= 0 && r.row + r.rows <= h && end <= w;
+
+    for (int y = r.row; y < r.row + r.rows; y++) {
+        ptrdiff_t at = ((ptrdiff_t)y * w + r.column) * (ptrdiff_t)stride;
         if (whole)
-            for (int i = 0; i < columns; i++, at += stride)
-                *pixel++ = image + at;
+            for (int i = 0; i < r.columns; i++, at += stride)
+                *pixel++ = data + at;
         else
-            for (int x = column; x < column + columns; x++, at += stride)
-                *pixel++ = y >= 0 && y < h && x >= 0 && x < w ? image + at : zero;
+            for (int x = r.column; x < end; x++, at += stride)
+                *pixel++ = y >= 0 && y < h && x >= 0 && x < w ? data + at : zero;
     }
 }
 
-/* Fetches channels first .. first + n - 1 of a rectangle from (row, column) on, or of the pixels of the
-   next image behind it.  The processor itself does not foresee the order in which tiles are read and
-   written.  The function is always inlined, because otherwise GCC sees no effect in it and drops the
-   call. */
+/* Fetches channels first .. first + n - 1 of a rectangle inside of an image, or of the pixels of the next
+   image behind it.  The processor itself does not foresee the order in which tiles are read and written.
+   The function is always inlined, because otherwise GCC sees no effect in it and drops the call. */
 static inline __attribute__((always_inline)) void dd_rectangle_ahead(const struct dd_map *m, size_t image,
-                                                                     int row, int column, int rows,
-                                                                     int columns, size_t first, size_t n)
+                                                                     struct dd_rectangle r, size_t first,
+                                                                     size_t n)
 {
     enum { LINE = 64 / sizeof(float) };
 
     size_t w = (size_t)m->w, pixels = (size_t)m->n * (size_t)m->h * w,
-           at = (image * (size_t)m->h + (size_t)row) * w + (size_t)column;
-    for (int i = 0; i < rows && at + (size_t)columns <= pixels; i++, at += w) {
+           at = (image * (size_t)m->h + (size_t)r.row) * w + (size_t)r.column;
+    for (int i = 0; i < r.rows && at + (size_t)r.columns <= pixels; i++, at += w) {
         const float *pixel = m->data + at * m->stride + first;
-        for (int j = 0; j < columns; j++, pixel += m->stride)
+        for (int j = 0; j < r.columns; j++, pixel += m->stride)
             for (size_t c = 0; c < n; c += LINE)
                 __builtin_prefetch(pixel + c, 0, 2);
     }

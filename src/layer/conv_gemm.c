@@ -111,16 +111,16 @@ static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const 
 
 /* Fills row [taps] with pointers, mr apart, to the pixels that an output pixel reads.  The first tap reads
    the pixel (y0, x0). */
-static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape *s, const float *image,
-                        size_t stride, int y0, int x0, const float *zero)
+static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape *s, struct dd_in image,
+                        int y0, int x0, const float *zero)
 {
     for (int y = y0; y < y0 + s->kernel; y++) {
         const float *line = y >= 0 && y < s->h << s->doubled
-                                ? image + (size_t)(y >> s->doubled) * (size_t)s->w * stride
+                                ? image.at + (size_t)(y >> s->doubled) * (size_t)s->w * image.stride
                                 : NULL;
         for (int x = x0; x < x0 + s->kernel; x++, row += mr)
-            *row =
-                line && x >= 0 && x < s->w << s->doubled ? line + (size_t)(x >> s->doubled) * stride : zero;
+            *row = line && x >= 0 && x < s->w << s->doubled ? line + (size_t)(x >> s->doubled) * image.stride
+                                                            : zero;
     }
 }
 
@@ -133,7 +133,8 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
     size_t width = (size_t)dd_conv_width(s), height = (size_t)dd_conv_height(s),
            image_size = (size_t)s->h * (size_t)s->w * x->stride;
     size_t ox = first % width, oy = first / width % height;
-    const float *image = x->data + first / width / height * image_size, *zero = c->packed + g->zero;
+    struct dd_in image = dd_in(x->data + first / width / height * image_size, x->stride);
+    const float *zero = c->packed + g->zero;
     if (dd_conv_is_pointwise(s)) {
         for (size_t i = 0; i < count; i++)
             a[i] = x->data + (first + i) * x->stride;
@@ -143,11 +144,11 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
     /* (oy, ox) steps through the output pixels, row by row and image by image. */
     for (size_t i = 0; i < count; i += g->mr, a += g->taps * g->mr)
         for (size_t j = 0; j < dd_min(g->mr, count - i); j++) {
-            point_pixel(a + j, g->mr, s, image, x->stride, (int)oy * s->stride - s->top,
-                        (int)ox * s->stride - s->left, zero);
+            point_pixel(a + j, g->mr, s, image, (int)oy * s->stride - s->top, (int)ox * s->stride - s->left,
+                        zero);
             if (++ox == width) {
                 ox = 0;
-                image += ++oy == height ? image_size : 0;
+                image.at += ++oy == height ? image_size : 0;
                 oy = oy == height ? 0 : oy;
             }
         }

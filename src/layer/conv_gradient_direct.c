@@ -79,17 +79,22 @@ static struct dd_affine_terms terms_from(const struct source *in, size_t image, 
     return terms;
 }
 
-/* Copies n channels of x from i on, for `count` output pixels of one row from (oy, ox) on: the pixels under
-   one tap. */
-static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t image, int oy, int ox,
-                     int count, size_t tap, size_t i, size_t n)
+/* Output pixels of one row: `count` of them, from (oy, ox) of an image on. */
+struct run {
+    size_t image;
+    int oy, ox, count;
+};
+
+/* Copies n channels of x from i on, the pixels that lie under one tap of the pixels of a run. */
+static void copy_run(const struct dd_conv_gradient_work *w, float *to, const struct run *run, size_t tap,
+                     size_t i, size_t n)
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
     const struct source in = source_of(w, 0);
     const struct dd_map *x = in.map;
     size_t nr = w->g->k->gemm_nr;
-    int iy = oy * s->stride + (int)tap / s->kernel - s->top,
-        ix = ox * s->stride + (int)tap % s->kernel - s->left, before = 0, last;
+    int iy = run->oy * s->stride + (int)tap / s->kernel - s->top,
+        ix = run->ox * s->stride + (int)tap % s->kernel - s->left, count = run->count, before = 0, last;
 
     /* Pixels before .. last - 1 lie inside of the image; the others become zeros. */
     if (iy < 0 || iy >= s->h)
@@ -107,11 +112,12 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
     /* A strided run is a run of pixels that lie further apart. */
     const float *from =
         x->data +
-        ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) * x->stride +
+        ((run->image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) *
+            x->stride +
         i;
     size_t step = x->stride * (size_t)s->stride;
     if (n >= FEW || in.pre) {
-        struct dd_affine_terms terms = terms_from(&in, image, i);
+        struct dd_affine_terms terms = terms_from(&in, run->image, i);
         w->g->k->affine(dd_out(to + (size_t)before * nr, nr), dd_in(from, step), &terms,
                         (size_t)(last - before), n);
     } else
@@ -120,37 +126,38 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
                 to[(size_t)q * nr + c] = from[c];
 }
 
-/* Copies numbers first .. first + n - 1 of the patches at output pixels q .. q + count - 1, counted over
-   all images. */
-static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_t q, size_t count,
-                         size_t first, size_t n)
+/* A part of a panel: pixels q .. q + count - 1, counted over all images, and of each numbers first .. first + n
+   - 1 of its patch, or of its channels. */
+struct part {
+    size_t q, count, first, n;
+};
+
+/* Copies a part from the patches at output pixels. */
+static void copy_patches(const struct dd_conv_gradient_work *w, float *to, const struct part *p)
 {
     size_t width = (size_t)w->dz->w, height = (size_t)w->dz->h, cin = (size_t)w->g->plan.sum.cin,
-           nr = w->g->k->gemm_nr;
+           nr = w->g->k->gemm_nr, end = p->q + p->count;
 
-    /* A run is the output pixels of one row. */
-    for (size_t run; count; q += run, count -= run, to += run * nr) {
-        size_t ox = q % width, part;
-        run = dd_min(count, width - ox);
-        for (size_t done = 0; done < n; done += part) {
-            size_t i = (first + done) % cin;
-            part = dd_min(n - done, cin - i);
-            copy_run(w, to + done, q / width / height, (int)(q / width % height), (int)ox, (int)run,
-                     (first + done) / cin, i, part);
+    for (size_t q = p->q, count; q < end; q += count, to += count * nr) {
+        count = dd_min(end - q, width - q % width);
+        struct run run = { q / width / height, (int)(q / width % height), (int)(q % width), (int)count };
+        for (size_t done = 0, n; done < p->n; done += n) {
+            size_t i = (p->first + done) % cin;
+            n = dd_min(p->n - done, cin - i);
+            copy_run(w, to + done, &run, (p->first + done) / cin, i, n);
         }
     }
 }
 
 /* Copies the same of z, or of x if its patches are single pixels. */
-static void copy_pixels(const struct dd_conv_gradient_work *w, const struct source *in, float *to, size_t q,
-                        size_t count, size_t first, size_t n)
+static void copy_pixels(const struct dd_kernels *k, const struct source *in, float *to, const struct part *p)
 {
     const struct dd_map *x = in->map;
-    size_t pixels = (size_t)x->h * (size_t)x->w, nr = w->g->k->gemm_nr;
-    for (size_t run; count; q += run, count -= run, to += run * nr) {
-        struct dd_affine_terms terms = terms_from(in, q / pixels, first);
-        run = terms.scale ? dd_min(count, pixels - q % pixels) : count;
-        w->g->k->affine(dd_out(to, nr), dd_in(x->data + q * x->stride + first, x->stride), &terms, run, n);
+    size_t pixels = (size_t)x->h * (size_t)x->w, nr = k->gemm_nr, end = p->q + p->count;
+    for (size_t q = p->q, count; q < end; q += count, to += count * nr) {
+        struct dd_affine_terms terms = terms_from(in, q / pixels, p->first);
+        count = terms.scale ? dd_min(end - q, pixels - q % pixels) : end - q;
+        k->affine(dd_out(to, nr), dd_in(x->data + q * x->stride + p->first, x->stride), &terms, count, p->n);
     }
 }
 
@@ -202,17 +209,21 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
     const struct dd_conv_outer *o = &p->outer;
     const struct dd_conv_side *side = of_z ? &c->z : &c->x;
     int rows = of_z == p->swapped;
-    size_t at = block * BLOCK, q = c->start + at, count = dd_min(BLOCK, c->pixels - at),
-           first = panel * o->nr;
-    size_t n = dd_min(o->nr, (rows ? o->rows : o->columns) - first);
+    size_t at = block * BLOCK, first = panel * o->nr;
+    const struct part part = {
+        .q = c->start + at,
+        .count = dd_min(BLOCK, c->pixels - at),
+        .first = first,
+        .n = dd_min(o->nr, (rows ? o->rows : o->columns) - first),
+    };
     float *to = w->scratch + (rows ? p->a : p->b) + at / c->share * side->plane + panel * side->panel +
                 at % c->share * o->nr;
     const struct source in = source_of(w, of_z);
 
     if (of_z || dd_conv_is_pointwise(&p->sum))
-        copy_pixels(w, &in, to, q, count, first, n);
+        copy_pixels(w->g->k, &in, to, &part);
     else
-        copy_patches(w, to, q, count, first, n);
+        copy_patches(w, to, &part);
 }
 
 /* Returns how many panels z or x is copied to; 0: it is read where it lies. */
@@ -299,7 +310,7 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
     /* Products and sums of dz go on side by side. */
     DD_TASKS(worker, item, items + biases) {
         if (item < items)
-            dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item,
+            dd_conv_outer_add(o, w->scratch + p->c, rows, columns, item,
                               terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
         else
             add_bias(w, &c, item - items);

@@ -116,25 +116,32 @@ static struct phase phase_of(const struct dd_conv_shape *s, int number)
     };
 }
 
-/* Computes m pixels of a panel of channels, from pixel (row, column) of the phase on. */
+/* Pixels of a phase: `count` of them in one row, from (row, column) of an image on. */
+struct run {
+    size_t image;
+    int row, column;
+    size_t count;
+};
+
+/* Computes a run of pixels, at most mr, for a panel of channels. */
 static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz,
-                 const struct phase *f, size_t panel, size_t image, int row, int column, size_t m)
+                 const struct phase *f, size_t panel, const struct run *run)
 {
     const struct dd_conv_shape *s = &g->shape;
-    const float *a[TAPS * DD_GEMM_MR_MAX],
-        *zero = g->packed + zero_at(g), *from = dz->data + image * (size_t)dz->h * (size_t)dz->w * dz->stride;
+    const float *a[TAPS * DD_GEMM_MR_MAX], *zero = g->packed + zero_at(g),
+                                           *from = dd_conv_image_of(dz, run->image).pixels.at;
     size_t mr = g->k->gemm_mr, nr = g->k->gemm_nr, step = (size_t)s->stride, taps = f->down * f->across,
            tap = 0;
-    size_t y = (size_t)(f->row + row * s->stride), x = (size_t)(f->column + column * s->stride);
-    float *c = dx->data + ((image * (size_t)s->h + y) * (size_t)s->w + x) * dx->stride + panel * nr;
+    size_t y = (size_t)(f->row + run->row * s->stride), x = (size_t)(f->column + run->column * s->stride);
+    float *c = dx->data + ((run->image * (size_t)s->h + y) * (size_t)s->w + x) * dx->stride + panel * nr;
 
     /* The loop runs at least once, because a phase without taps has to write zeros. */
     do {
         size_t part = dd_min(TAPS, taps - tap);
         for (size_t t = tap; t < tap + part; t++)
-            for (size_t i = 0; i < m; i++) {
-                int oy = f->oy + row - (int)(t / f->across),
-                    ox = f->ox + column + (int)i - (int)(t % f->across);
+            for (size_t i = 0; i < run->count; i++) {
+                int oy = f->oy + run->row - (int)(t / f->across),
+                    ox = f->ox + run->column + (int)i - (int)(t % f->across);
                 int inside = oy >= 0 && oy < dz->h && ox >= 0 && ox < dz->w;
                 a[(t - tap) * mr + i] =
                     inside ? from + ((size_t)oy * (size_t)dz->w + (size_t)ox) * dz->stride : zero;
@@ -145,7 +152,7 @@ static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, cons
             .b = g->packed + panel_at(g, f->number, panel, taps, tap),
             .taps = part,
             .depth = (size_t)s->cout,
-            .m = m,
+            .m = run->count,
             .n = dd_min(nr, (size_t)s->cin - panel * nr),
             .load = tap > 0,
             .ahead = dd_in(c, 0),
@@ -161,9 +168,11 @@ static void rows_of_phase(const struct dd_conv_gradient *g, const struct dd_map 
 {
     size_t columns = (size_t)f->columns, m = dd_blocks(columns, dd_blocks(columns, g->k->gemm_mr));
     for (size_t row = first; row < last; row++)
-        for (size_t column = 0; column < columns; column += m)
-            tile(g, dx, dz, f, panel, row / (size_t)f->rows, (int)(row % (size_t)f->rows), (int)column,
-                 dd_min(m, columns - column));
+        for (size_t column = 0; column < columns; column += m) {
+            struct run run = { row / (size_t)f->rows, (int)(row % (size_t)f->rows), (int)column,
+                               dd_min(m, columns - column) };
+            tile(g, dx, dz, f, panel, &run);
+        }
 }
 
 void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct dd_context *ctx,

@@ -45,10 +45,10 @@ static size_t strip_start(const struct dd_conv_gradient_plan *p, size_t s)
     return s / p->strips * p->across * p->down + dd_min(s % p->strips * p->rows, p->down) * p->across;
 }
 
-/* Some rows of an image in memory: `rows` of them from row `first` on. */
+/* Some rows of an image in memory, from its row `first` on. */
 struct window {
-    struct dd_in pixels;
-    int first, rows;
+    struct dd_conv_image rows;
+    int first;
 };
 
 /* Returns the rows, after pre, that the tile rows first .. last - 1 of an image read. */
@@ -58,13 +58,13 @@ static struct window strip_window(const struct dd_conv_gradient_work *w, float *
     const struct dd_map *x = w->x;
     size_t width = (size_t)x->w, c = (size_t)x->c, start = image * (size_t)x->h * width;
     if (!w->pre)
-        return (struct window){ dd_map_in(x, start), 0, x->h };
+        return (struct window){ dd_conv_image_of(x, image), 0 };
 
     int top = first ? (int)first * 4 - 1 : 0, end = (int)dd_min((size_t)x->h, last * 4 + 1);
     const struct dd_affine_terms terms = dd_pre_terms(w->pre, image, c);
     w->g->k->affine(dd_out(own, c), dd_map_in(x, start + (size_t)top * width), &terms,
                     (size_t)(end - top) * width, c);
-    return (struct window){ dd_in(own, c), top, end - top };
+    return (struct window){ { dd_in(own, c), end - top, x->w }, top };
 }
 
 typedef void transform(struct dd_out v, const float *const *x, size_t channels);
@@ -89,21 +89,20 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     const struct dd_conv_outer *o = &p->outer;
     size_t image = s / p->strips, first = s % p->strips * p->rows, last = dd_min(first + p->rows, p->down);
     struct window x = strip_window(w, own, image, first, last);
-    const float *z = w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride,
-                *pixel[PLANES], *zero = w->scratch + p->zero;
+    const struct dd_conv_image z = dd_conv_image_of(w->dz, image);
+    const float *pixel[PLANES], *zero = w->scratch + p->zero;
     float *a = w->scratch + p->a + t * o->nr, *b = w->scratch + p->b + t * o->nr;
 
     for (size_t tile = first * p->across; tile < last * p->across; tile++, a += o->nr, b += o->nr) {
         int row = (int)((unsigned)tile / (unsigned)p->across) * 4,
             column = (int)((unsigned)tile % (unsigned)p->across) * 4;
         if (!w->pre)
-            dd_rectangle_ahead(w->x, image, row + 5, column, 4, 4, 0, o->rows);
-        dd_rectangle(pixel, x.pixels.at, x.rows, g->shape.w, x.pixels.stride, row - 1 - x.first, column - 1,
-                     6, 6, zero);
+            dd_rectangle_ahead(w->x, image, (struct dd_rectangle){ row + 5, column, 4, 4 }, 0, o->rows);
+        dd_rectangle(pixel, x.rows, (struct dd_rectangle){ row - 1 - x.first, column - 1, 6, 6 }, zero);
         tile_panels(o, g->k->winograd_input, dd_out(a, o->a_plane), pixel, 36, o->rows);
 
-        dd_rectangle_ahead(w->dz, image, row + 4, column, 4, 4, 0, o->columns);
-        dd_rectangle(pixel, z, g->shape.h, g->shape.w, w->dz->stride, row, column, 4, 4, zero);
+        dd_rectangle_ahead(w->dz, image, (struct dd_rectangle){ row + 4, column, 4, 4 }, 0, o->columns);
+        dd_rectangle(pixel, z, (struct dd_rectangle){ row, column, 4, 4 }, zero);
         tile_panels(o, g->k->winograd_output_adjoint, dd_out(b, o->b_plane), pixel, 16, o->columns);
     }
 }
@@ -150,7 +149,7 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_
                         b = dd_conv_outer_copy(o, w->scratch + p->b, o->b_plane);
     DD_TASKS(worker, item, items + (w->db ? p->outer.column_panels : 0)) {
         if (item < items)
-            dd_conv_outer_add(o, w->g->k, w->scratch + p->c, &a, &b, item, count, first > 0);
+            dd_conv_outer_add(o, w->scratch + p->c, &a, &b, item, count, first > 0);
         else
             add_bias(w, item - items, count, first > 0);
     }

@@ -15,6 +15,7 @@
 #include "layer/parallel.h"
 
 struct dd_conv_outer {
+    const struct dd_kernels *k;
     size_t planes, rows, columns, room;
     size_t mr, nr, row_panels, column_panels;
     size_t a_plane, b_plane, c_plane; /* floats from one plane to the next */
@@ -33,6 +34,7 @@ static inline struct dd_conv_outer dd_conv_outer_of(const struct dd_kernels *k, 
     size_t nr = k->gemm_nr, row_panels = dd_blocks(rows, nr), column_panels = dd_blocks(columns, nr),
            line = 16;
     return (struct dd_conv_outer){
+        .k = k,
         .planes = planes,
         .rows = rows,
         .columns = columns,
@@ -63,9 +65,8 @@ static inline size_t dd_conv_outer_items(const struct dd_conv_outer *o)
 /* Computes one item of C from `count` terms; with `load` it adds to C.  An item is a plane, a panel of
    columns, and in it a panel of rows.  Terms are taken a part at a time, such that the part stays in the
    first-level cache. */
-static inline void dd_conv_outer_add(const struct dd_conv_outer *o, const struct dd_kernels *k, float *c,
-                                     const struct dd_conv_side *a, const struct dd_conv_side *b, size_t item,
-                                     size_t count, int load)
+static inline void dd_conv_outer_add(const struct dd_conv_outer *o, float *c, const struct dd_conv_side *a,
+                                     const struct dd_conv_side *b, size_t item, size_t count, int load)
 {
     enum { TERMS = 128 };
 
@@ -77,8 +78,8 @@ static inline void dd_conv_outer_add(const struct dd_conv_outer *o, const struct
     c += plane * o->c_plane + (column * o->rows + row * o->nr) * o->nr;
     for (size_t t = 0; t < count || (!load && t == 0); t += TERMS)
         for (size_t i = 0; i < n; i += step)
-            k->outer(c + i * o->nr, dd_in(x + t * a->stride + i, a->stride),
-                     dd_in(y + t * b->stride, b->stride), dd_min(TERMS, count - t), dd_min(step, n - i),
-                     load || t > 0);
+            o->k->outer(c + i * o->nr, dd_in(x + t * a->stride + i, a->stride),
+                        dd_in(y + t * b->stride, b->stride), dd_min(TERMS, count - t), dd_min(step, n - i),
+                        load || t > 0);
 }
 #endif

@@ -98,23 +98,34 @@ static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float 
     }
 }
 
-/* Computes Z for all pixels of rows top .. end - 1 of an image. */
-static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *x,
-                      const struct dd_pre *pre, size_t image, int top, int end)
+/* The work on one image. */
+struct work {
+    const struct dd_conv *c;
+    const struct dd_kernels *k;
+    const struct dd_map *y, *x;
+    const struct dd_pre *pre;
+    float *own; /* the thread's scratch: Z, then a run of pixels after pre */
+    size_t image;
+};
+
+/* Computes Z for all pixels of rows top .. end - 1. */
+static void make_rows(const struct work *w, int top, int end)
 {
-    const struct taps *g = c->state;
-    size_t cin = (size_t)x->c, first = (image * (size_t)x->h + (size_t)top) * (size_t)x->w,
+    const struct taps *g = w->c->state;
+    const struct dd_map *x = w->x;
+    float *own = w->own;
+    size_t cin = (size_t)x->c, first = (w->image * (size_t)x->h + (size_t)top) * (size_t)x->w,
            count = (size_t)(end - top) * (size_t)x->w;
-    const struct dd_affine_terms terms = dd_pre_terms(pre, image, cin);
+    const struct dd_affine_terms terms = dd_pre_terms(w->pre, w->image, cin);
 
     for (size_t done = 0, n; done < count; done += n) {
         struct dd_in from = dd_map_in(x, first + done);
         n = dd_min(RUN, count - done);
-        if (pre) {
-            k->affine(dd_out(own + g->z, cin), from, &terms, n, cin);
+        if (w->pre) {
+            w->k->affine(dd_out(own + g->z, cin), from, &terms, n, cin);
             from = dd_in(own + g->z, cin);
         }
-        multiply(c, k, own + done * g->columns, from, n);
+        multiply(w->c, w->k, own + done * g->columns, from, n);
     }
 }
 
@@ -136,22 +147,22 @@ static void add_taps(const struct dd_conv *c, float *y, const float *z, int top,
         }
 }
 
-/* Computes output rows first .. last - 1 of an image. */
-static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *y,
-                     const struct dd_map *x, const struct dd_pre *pre, size_t image, int first, int last)
+/* Computes output rows first .. last - 1. */
+static void run_task(const struct work *w, int first, int last)
 {
-    const struct dd_conv_shape *s = &c->shape;
+    const struct dd_conv_shape *s = &w->c->shape;
+    const struct dd_map *y = w->y;
     /* The outputs read input rows top .. end - 1. */
     int top = first > s->top ? first - s->top : 0,
         end = last - 1 - s->top + s->kernel < s->h ? last - 1 - s->top + s->kernel : s->h;
     if (end > top)
-        make_rows(c, k, own, x, pre, image, top, end);
+        make_rows(w, top, end);
 
     for (int oy = first; oy < last; oy++)
-        for (int ox = 0; ox < y->w; ox++)
-            add_taps(c,
-                     y->data + ((image * (size_t)y->h + (size_t)oy) * (size_t)y->w + (size_t)ox) * y->stride,
-                     own, top, oy, ox);
+        for (int ox = 0; ox < y->w; ox++) {
+            size_t pixel = (w->image * (size_t)y->h + (size_t)oy) * (size_t)y->w + (size_t)ox;
+            add_taps(w->c, y->data + pixel * y->stride, w->own, top, oy, ox);
+        }
 }
 
 static void forward_taps(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
@@ -163,8 +174,16 @@ static void forward_taps(const struct dd_conv *c, const struct dd_context *ctx, 
     (void)post;
     DD_TASKS(ctx->worker, task, n * tasks) {
         size_t first = task % tasks * rows;
-        run_task(c, ctx->k, ctx->scratch + dd_thread(ctx->worker) * g->own, y, x, pre, task / tasks,
-                 (int)first, (int)dd_min(first + rows, height));
+        struct work w = {
+            .c = c,
+            .k = ctx->k,
+            .y = y,
+            .x = x,
+            .pre = pre,
+            .own = ctx->scratch + dd_thread(ctx->worker) * g->own,
+            .image = task / tasks,
+        };
+        run_task(&w, (int)first, (int)dd_min(first + rows, height));
     }
 }
 

@@ -37,10 +37,10 @@ struct dd_winograd {
     size_t u, m, places; /* floats of U, M and places for one thread */
 };
 
-/* The place of a tile: its image, the first row and column of its outputs, and how many of each there are. */
+/* The place of a tile: its image, and its outputs in it. */
 struct dd_winograd_place {
     size_t image;
-    int row, column, rows, columns;
+    struct dd_rectangle outputs;
 };
 
 /* The kinds of F(6x6)'s tiles have 6x4, 6x6, 4x6 and 4x4 rows x columns.  In this order those that have the

@@ -12,13 +12,13 @@ enum {
 static struct dd_winograd_place place_of(const struct dd_winograd *g, size_t image, size_t i, size_t j)
 {
     size_t down = dd_min(i, g->down.large), across = dd_min(j, g->across.large);
-    return (struct dd_winograd_place){
-        .image = image,
+    struct dd_rectangle outputs = {
         .row = (int)(down * g->tile + (i - down) * 4),
         .column = (int)(across * g->tile + (j - across) * 4),
         .rows = i < g->down.large ? (int)g->tile : 4,
         .columns = j < g->across.large ? (int)g->tile : 4,
     };
+    return (struct dd_winograd_place){ image, outputs };
 }
 
 static enum dd_winograd_kind kind_of(const struct dd_winograd *g, size_t i, size_t j)
@@ -55,18 +55,21 @@ static void input_tile(const struct dd_winograd_block *b, size_t t)
 {
     const struct dd_winograd *g = b->g;
     const struct dd_map *x = b->x;
-    const struct dd_winograd_place *at = b->place + t;
-    int rows = at->rows + 2, columns = at->columns + 2;
-    const float *image = x->data + at->image * (size_t)x->h * (size_t)x->w * x->stride;
+    const struct dd_rectangle at = b->place[t].outputs;
+    int rows = at.rows + 2, columns = at.columns + 2;
+    const struct dd_conv_image image = dd_conv_image_of(x, b->place[t].image);
     const float *pixel[DD_WINOGRAD_PLANES], *zero = b->packed + g->zero;
 
     if (!b->doubled) {
-        dd_rectangle_ahead(x, at->image, at->row + rows - 1, at->column, rows - 2, columns - 2, 0, g->cin);
-        dd_rectangle(pixel, image, x->h, x->w, x->stride, at->row - 1, at->column - 1, rows, columns, zero);
+        const struct dd_rectangle below = { at.row + rows - 1, at.column, at.rows, at.columns };
+        dd_rectangle_ahead(x, b->place[t].image, below, 0, g->cin);
+        dd_rectangle(pixel, image, (struct dd_rectangle){ at.row - 1, at.column - 1, rows, columns }, zero);
     } else {
         const float *single[DD_WINOGRAD_PLANES];
-        dd_rectangle(single, image, x->h, x->w, x->stride, at->row / 2 - 1, at->column / 2 - 1, rows / 2 + 1,
-                     columns / 2 + 1, zero);
+        dd_rectangle(single, image,
+                     (struct dd_rectangle){ at.row / 2 - 1, at.column / 2 - 1, rows / 2 + 1,
+                                            columns / 2 + 1 },
+                     zero);
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < columns; j++)
                 pixel[i * columns + j] = single[(i + 1) / 2 * (columns / 2 + 1) + (j + 1) / 2];
@@ -79,7 +82,7 @@ static void input_tile(const struct dd_winograd_block *b, size_t t)
         for (int i = 0; i < rows * columns && part > 0; i++)
             pixel[i] += g->depth;
         if (g->tile == 6)
-            b->k->winograd6_input(v, pixel, depth, at->rows, at->columns);
+            b->k->winograd6_input(v, pixel, depth, at.rows, at.columns);
         else
             g->input(v, pixel, depth);
     }
@@ -96,30 +99,33 @@ struct panel {
 static void output_tile(const struct dd_winograd_block *b, const struct panel *p, size_t t)
 {
     const struct dd_winograd *g = b->g;
-    const struct dd_winograd_place *at = b->place + t;
+    const size_t image = b->place[t].image;
+    const struct dd_rectangle at = b->place[t].outputs;
     const struct dd_in m = dd_in(p->m + (t - p->first) * g->nr, p->plane);
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
     float *pixel[DD_WINOGRAD_PIXELS], **to = pixel;
     const float *residual[DD_WINOGRAD_PIXELS];
     const struct dd_winograd_post post = {
-        .bias = b->bias + at->image * dd_aligned(g->cout) + p->column,
+        .bias = b->bias + image * dd_aligned(g->cout) + p->column,
         .residual = r ? residual : NULL,
         .scale = b->post ? b->post->scale : 1,
     };
-    size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
+    size_t first = (image * (size_t)y->h + (size_t)at.row) * (size_t)y->w + (size_t)at.column;
 
     /* Outputs beyond the edge of the image are not written. */
-    for (int i = 0; i < at->rows; i++)
-        for (int j = 0; j < at->columns; j++)
-            *to++ = i < y->h - at->row && j < y->w - at->column
+    for (int i = 0; i < at.rows; i++)
+        for (int j = 0; j < at.columns; j++)
+            *to++ = i < y->h - at.row && j < y->w - at.column
                         ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + p->column
                         : NULL;
-    if (r)
-        dd_rectangle(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + p->column,
-                     y->h, y->w, r->stride, at->row, at->column, at->rows, at->columns, NULL);
+    if (r) {
+        struct dd_conv_image from = dd_conv_image_of(r, image);
+        from.pixels.at += p->column;
+        dd_rectangle(residual, from, at, NULL);
+    }
 
     if (g->tile == 6)
-        b->k->winograd6_output(pixel, m, &post, p->n, at->rows, at->columns);
+        b->k->winograd6_output(pixel, m, &post, p->n, at.rows, at.columns);
     else
         g->output(pixel, m, &post, p->n);
 }
@@ -184,10 +190,9 @@ static inline __attribute__((always_inline)) void output_ahead(const struct dd_w
         return;
 
     size_t column = p->column + (beyond ? p->n : 0);
-    dd_rectangle_ahead(b->y, at->image, at->row, at->column, at->rows, at->columns, column, p->n);
+    dd_rectangle_ahead(b->y, at->image, at->outputs, column, p->n);
     if (b->post && b->post->residual)
-        dd_rectangle_ahead(b->post->residual, at->image, at->row, at->column, at->rows, at->columns, column,
-                           p->n);
+        dd_rectangle_ahead(b->post->residual, at->image, at->outputs, column, p->n);
 }
 
 /* Computes the outputs from V, for one panel of columns and tiles first .. first + tiles - 1 of the block. */

@@ -109,29 +109,30 @@ static float *head_scratch(const struct slice *s, size_t image, size_t head)
     return s->scratch + (image * s->p->heads + head) * s->p->head_size;
 }
 
-/* Returns q (which = 0), k (1) or v (2) of a head. */
-static const float *head_input(const struct slice *s, size_t image, size_t head, size_t which)
+/* Returns q (which = 0), k (1) or v (2) of a head, [pixels, dim]. */
+static struct dd_in head_input(const struct slice *s, size_t image, size_t head, size_t which)
 {
-    return s->qkv + image * s->p->pixels * s->stride + (which * s->p->heads + head) * s->p->dim;
+    return dd_in(s->qkv + image * s->p->pixels * s->stride + (which * s->p->heads + head) * s->p->dim,
+                 s->stride);
 }
 
-/* Fills CHANNELS rows of k' [dim, tokens], from channel `first` on, from x, the k of a head, [pixels] rows xs
-   floats apart.  memory [dim, memory] is read only if p->memory is not 0. */
+/* Fills CHANNELS rows of k' [dim, tokens], from channel `first` on, from x, the k of a head [pixels, dim].
+   memory [dim, memory] is read only if p->memory is not 0. */
 static void make_k(const struct plan *p, const struct dd_kernels *kernels, float *k, const float *memory,
-                   const float *x, size_t xs, size_t first)
+                   struct dd_in x, size_t first)
 {
     size_t n = dd_min(CHANNELS, p->dim - first);
     k += first * p->tokens;
     if (p->memory)
         kernels->affine(dd_out(k, p->tokens), dd_in(memory + first * p->memory, p->memory), NULL, n,
                         p->memory);
-    kernels->transpose(dd_out(k + p->memory, p->tokens), dd_in(x + first, xs), p->pixels, n);
+    kernels->transpose(dd_out(k + p->memory, p->tokens), dd_in(x.at + first, x.stride), p->pixels, n);
     kernels->softmax(dd_out(k, p->tokens), 1, n, p->tokens);
 }
 
 /* Packs a panel of v, [tokens][nr], from x, the v of a head.  memory as in make_k. */
 static void make_v(const struct plan *p, const struct dd_kernels *kernels, float *v, const float *memory,
-                   const float *x, size_t xs, size_t panel)
+                   struct dd_in x, size_t panel)
 {
     size_t first = panel * p->nr, n = dd_min(p->nr, p->dim - first);
     v += first * p->tokens;
@@ -139,7 +140,7 @@ static void make_v(const struct plan *p, const struct dd_kernels *kernels, float
         memset(v, 0, sizeof(float) * p->nr * p->tokens);
     if (p->memory)
         kernels->transpose(dd_out(v, p->nr), dd_in(memory + first * p->memory, p->memory), n, p->memory);
-    kernels->affine(dd_out(v + p->memory * p->nr, p->nr), dd_in(x + first, xs), NULL, p->pixels, n);
+    kernels->affine(dd_out(v + p->memory * p->nr, p->nr), dd_in(x.at + first, x.stride), NULL, p->pixels, n);
 }
 
 /* Fills the chunk's part of c, in panels [dim][nr], with a b, summed over the chunk's tokens only.  a is
@@ -176,8 +177,8 @@ static void make_y(const struct slice *s, const struct dd_context *ctx, const st
     size_t n = dd_min(PIXELS, p->pixels - first);
     float *q = s->rows + dd_thread(ctx->worker) * p->q_size;
     float *out = y->data + ((s->first + image) * p->pixels + first) * y->stride + head * p->dim;
-    s->k->affine(dd_out(q, p->dim), dd_in(head_input(s, image, head, 0) + first * s->stride, s->stride), NULL,
-                 n, p->dim);
+    struct dd_in from = head_input(s, image, head, 0);
+    s->k->affine(dd_out(q, p->dim), dd_in(from.at + first * from.stride, from.stride), NULL, n, p->dim);
     s->k->softmax(dd_out(q, p->dim), 1, n, p->dim);
     dd_matrix_multiply(s->k, dd_out(out, y->stride), dd_in(q, p->dim),
                        dd_in(head_scratch(s, image, head) + p->k_size + p->v_size, p->dim * p->nr),
@@ -198,9 +199,9 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
         const float *memory = s->memory ? s->memory + (v * p->heads + head) * p->dim * p->memory : NULL;
         float *to = head_scratch(s, image, head);
         if (v)
-            make_v(p, s->k, to + p->k_size, memory, head_input(s, image, head, 2), s->stride, part - k_tasks);
+            make_v(p, s->k, to + p->k_size, memory, head_input(s, image, head, 2), part - k_tasks);
         else
-            make_k(p, s->k, to, memory, head_input(s, image, head, 1), s->stride, part * CHANNELS);
+            make_k(p, s->k, to, memory, head_input(s, image, head, 1), part * CHANNELS);
     }
 
     /* C, from its parts in constant chunks of tokens. */
@@ -379,10 +380,10 @@ static void head_backward(const struct head *h)
 {
     const struct plan *p = h->p;
     for (size_t first = 0; first < p->dim; first += CHANNELS)
-        make_k(p, h->kernels, h->k, h->memory, h->q + h->inner, h->stride, first);
+        make_k(p, h->kernels, h->k, h->memory, dd_in(h->q + h->inner, h->stride), first);
     for (size_t panel = 0; panel < p->panels; panel++)
-        make_v(p, h->kernels, h->packed, h->memory ? h->memory + h->values : NULL, h->q + 2 * h->inner,
-               h->stride, panel);
+        make_v(p, h->kernels, h->packed, h->memory ? h->memory + h->values : NULL,
+               dd_in(h->q + 2 * h->inner, h->stride), panel);
 
     /* C comes first.  query_backward replaces it by dC, which the other two read. */
     make_product(h, h->k, p->tokens);
