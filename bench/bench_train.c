@@ -86,7 +86,8 @@ static void change_weights(struct dd_worker *worker, void *user)
     float *w = dd_gradient_weights(t->gradient), *g = dd_gradient_sums(t->gradient);
     struct dd_context ctx = { &t->kernels, (int)worker->threads, t->scratch, worker };
     double norm = dd_optimiser_norm(&ctx, g, t->count);
-    dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, g, t->count, norm, t->done);
+    const struct dd_optimiser_vectors x = { w, t->m, t->v, g, t->count };
+    dd_optimiser_step(&t->optimiser, &ctx, &x, norm, t->done);
     dd_average_step(&ctx, t->average, t->low, w, t->count, 0.999);
 }
 

@@ -164,12 +164,12 @@ static double target_of(const struct dd_loss *l, double x0, double eps, double a
 }
 
 /* Fills de = p - target; returns the sum of its squares. */
-static double errors(const struct dd_loss *l, double *de, const double *p, const double *x0,
-                     const double *eps, double a, double s)
+static double errors(const struct dd_loss *l, double *de, const struct dd_loss_image *image, double a,
+                     double s)
 {
     double sum = 0;
     for (size_t e = 0; e < l->d; e++) {
-        de[e] = p[e] - target_of(l, x0[e], eps[e], a, s);
+        de[e] = image->p[e] - target_of(l, image->x0[e], image->eps[e], a, s);
         sum += de[e] * de[e];
     }
     return sum;
@@ -177,14 +177,16 @@ static double errors(const struct dd_loss *l, double *de, const double *p, const
 
 /* Returns the sum over d of L_t in nats, and fills dv with its derivatives by v.  Unless `keep` is set, its
    derivatives by p replace the errors of p in de. */
-static double bound(const struct dd_loss *l, double *de, double *dv, const double *v, const double *x0,
-                    double c, int t, bool keep)
+static double bound(const struct dd_loss *l, double *de, double *dv, const struct dd_loss_image *image,
+                    double c, bool keep)
 {
     const struct dd_posterior *p = &l->posterior;
+    const double *x0 = image->x0;
+    int t = image->t;
     double sum = 0, away = p->tables->mean_x0[t] * c,
            by_v = p->variance == DDPM_LEARNED ? 1 : 0.5 * (p->log_large[t] - p->log_small[t]);
 
-    dd_posterior_log_variance(p, dv, v, t, l->d);
+    dd_posterior_log_variance(p, dv, image->v, t, l->d);
     for (size_t e = 0; e < l->d; e++) {
         double lv = dv[e], by_lv, by_p;
 
@@ -212,10 +214,9 @@ static void multiply(double *x, double factor, size_t n)
         x[e] *= factor;
 }
 
-double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,
-                     const double *x0, const double *eps, int t)
+double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const struct dd_loss_image *image)
 {
-    double alpha_bar = l->chain->tables.alpha_bar[t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
+    double alpha_bar = l->chain->tables.alpha_bar[image->t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
     double d = (double)l->d, weight = weight_of(l, alpha_bar), c = s;
     if (l->prediction == DDPM_EPS)
         c = s / a;
@@ -223,16 +224,16 @@ double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const doub
         c = -1;
 
     /* dp holds the errors e until it is scaled below.  Only with the loss vlb does bound replace them. */
-    double simple = errors(l, dp, p, x0, eps, a, s) * weight / d, bits = l->T / (d * ln2);
+    double simple = errors(l, dp, image, a, s) * weight / d, bits = l->T / (d * ln2);
     if (l->kind == DDPM_VLB) {
-        double vlb = bound(l, dp, dv, v, x0, c, t, false);
+        double vlb = bound(l, dp, dv, image, c, false);
         multiply(dp, bits, l->d);
         multiply(dv, bits, l->d);
         return vlb * bits;
     }
 
     if (l->kind == DDPM_HYBRID) {
-        simple += bound(l, dp, dv, v, x0, c, t, true) * bits / 1000;
+        simple += bound(l, dp, dv, image, c, true) * bits / 1000;
         multiply(dv, bits / 1000, l->d);
     }
     multiply(dp, 2 * weight / d, l->d);
@@ -336,7 +337,7 @@ static double one(const struct dd_loss *l, float *dout, const float *out, const 
         image[e] = x0[at + e];
     }
 
-    double loss = dd_loss_image(l, dp, dv, p, v, image, l->eps + at, l->t[i]);
+    double loss = dd_loss_image(l, dp, dv, &(struct dd_loss_image){ image, l->eps + at, l->t[i], p, v });
     for (size_t e = 0; e < l->d; e++) {
         size_t o = from + e / c * l->outputs + e % c;
         dout[o] = (float)(dp[e] * scale);

@@ -46,8 +46,15 @@ void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x,
    of dd_loss_begin.  Fills dout, of the same shape, with its gradient times `scale`. */
 double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
                    struct dd_team *team);
-/* Returns the loss of one image at step t.  Fills dp and dv [d] with the gradients by the prediction p [d]
-   and by the variance's v [d].  Unless the loss is a bound, v is not read and dv not written. */
-double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,
-                     const double *x0, const double *eps, int t);
+
+/* An image x0 [d] at step t with its noise eps [d], and the network's output for them. */
+struct dd_loss_image {
+    const double *x0, *eps;
+    int t;
+    const double *p, *v; /* [d] the prediction, and the v of the variance */
+};
+
+/* Returns the loss of one image.  Fills dp and dv [d] with the gradients by p and by v.  Unless the loss is a
+   bound, v is not read and dv not written. */
+double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const struct dd_loss_image *image);
 #endif

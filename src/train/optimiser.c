@@ -75,8 +75,8 @@ double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n)
     return sqrt(sum);
 }
 
-void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m,
-                       float *v, const float *g, size_t n, double norm, int64_t done)
+void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx,
+                       const struct dd_optimiser_vectors *x, double norm, int64_t done)
 {
     double rate = dd_optimiser_rate(o, done), step = (double)(done + 1);
     /* The kernel's factors include the bias corrections and the rate. */
@@ -92,8 +92,8 @@ void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ct
         .keep = (float)(1 - rate * o->decay),
     };
 
-    DD_TASKS(ctx->worker, c, dd_blocks(n, CHUNK)) {
+    DD_TASKS(ctx->worker, c, dd_blocks(x->n, CHUNK)) {
         size_t i = c * CHUNK;
-        ctx->k->adam(w + i, m + i, v + i, g + i, dd_min(CHUNK, n - i), &a);
+        ctx->k->adam(x->w + i, x->m + i, x->v + i, x->g + i, dd_min(CHUNK, x->n - i), &a);
     }
 }

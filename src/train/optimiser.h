@@ -17,7 +17,15 @@ double dd_optimiser_rate(const struct dd_optimiser *o, int64_t done);
 size_t dd_optimiser_scratch(size_t n);
 /* Returns ||g|| of g [n].  The result is not finite if a number is not, or if it is above 1.8e19. */
 double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n);
-/* Takes the step after `done` steps: changes w, m and v [n] by the gradient g [n], whose norm is given. */
-void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m,
-                       float *v, const float *g, size_t n, double norm, int64_t done);
+
+/* What a step changes, and the gradient by which it does; [n] each. */
+struct dd_optimiser_vectors {
+    float *w, *m, *v; /* the weights, and Adam's averages of the gradient and of its square */
+    const float *g;
+    size_t n;
+};
+
+/* Takes the step after `done` steps by the gradient whose norm is given. */
+void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx,
+                       const struct dd_optimiser_vectors *x, double norm, int64_t done);
 #endif

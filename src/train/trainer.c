@@ -319,7 +319,8 @@ static void change_weights(struct dd_worker *worker, void *user)
     ddpm_trainer *t = n->t;
     struct dd_context ctx = context_of(t, worker);
     float *w = dd_gradient_weights(t->gradient), *sums = dd_gradient_sums(t->gradient);
-    dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, sums, t->count, n->norm, t->done);
+    const struct dd_optimiser_vectors x = { w, t->m, t->v, sums, t->count };
+    dd_optimiser_step(&t->optimiser, &ctx, &x, n->norm, t->done);
     dd_average_step(&ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
 }
 

@@ -83,7 +83,8 @@ static void loss_compare(const struct loss_case *c, const double *wanted)
         loss_inputs(&in, &learned, a->alpha_bar[steps_of[k]], steps_of[k], log(tilde));
         memset(dv, 0, sizeof dv);
 
-        CHECK_NEAR(dd_loss_image(&l, dp, dv, in.p, in.v, in.x0, in.eps, steps_of[k]), wanted[0],
+        const struct dd_loss_image image = { in.x0, in.eps, steps_of[k], in.p, in.v };
+        CHECK_NEAR(dd_loss_image(&l, dp, dv, &image), wanted[0],
                    2e-11 * fabs(wanted[0]) + 4 * 0x1p-53 * T / log(2));
 
         for (int e = 0; e < 2 * D; e++)
@@ -159,8 +160,8 @@ static void learned_range(const struct mixture *m, const cJSON *entry, const dou
         for (int e = 0; e < MIXTURE_D; e++)
             v[e] = 0.3 * sin(xt[e]);
 
-        double found = dd_loss_image(&hybrid, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
-        double bound = dd_loss_image(&vlb, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
+        const struct dd_loss_image image = { x0 + i * MIXTURE_D, z + i * MIXTURE_D, t, eps, v };
+        double found = dd_loss_image(&hybrid, dp, dv, &image), bound = dd_loss_image(&vlb, dp, dv, &image);
 
         /* Theirs is good to 9.3e-12 bits, and ten times that is allowed. At t = 0 it takes a tanh, which
            bounds.c compares, so only the part beside it can be compared. */
@@ -232,7 +233,7 @@ TEST(golden, losses_at_zero_snr)
             continue;
         }
         REQUIRE(!code);
-        CHECK(isfinite(dd_loss_image(&l, dp, dv, one, zero, zero, one, T - 1)));
+        CHECK(isfinite(dd_loss_image(&l, dp, dv, &(struct dd_loss_image){ zero, one, T - 1, one, zero })));
         CHECK(isfinite(dp[0]) && isfinite(dv[0]));
         dd_loss_free(&l);
     }
@@ -267,8 +268,8 @@ TEST(golden, adam)
         for (int n = 0; n < 10; n++) {
             for (int i = 0; i < N; i++)
                 gradient[i] = (float)(counter(100 + (uint64_t)n, i) * (1 + n));
-            dd_optimiser_step(&runs[r].o, &ctx, w, m, v, gradient, N, dd_optimiser_norm(&ctx, gradient, N),
-                              n);
+            dd_optimiser_step(&runs[r].o, &ctx, &(struct dd_optimiser_vectors){ w, m, v, gradient, N },
+                              dd_optimiser_norm(&ctx, gradient, N), n);
         }
         double largest = runs[r].o.clip ? 5 : 30; /* the largest gradient */
         for (int i = 0; i < N; i++) {
