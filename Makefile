@@ -42,7 +42,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 # The shared library's name changes with the first number of the version, when programs must be built again.
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 # ddpm.h, which includes its parts, stands first.
-headers = $(addprefix $(srcdir)/include/ddpm,.h _theory.h _training.h)
+headers = $(addprefix $(srcdir)/include/ddpm,.h _guidance.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
 .PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel \

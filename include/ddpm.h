@@ -1,10 +1,11 @@
 /* ddpm.h: U-Nets of "Denoising Diffusion Probabilistic Models" (Ho, Jain, Abbeel 2020) on ordinary CPUs.
 
    The parts.  A model is a file: a configuration, a noise schedule and weights.  A network is a model made
-   ready to run on this machine.  Guidance makes it show more of a class.  A chain is the list of steps that
-   are taken.  A sampler leads a batch of images down a chain, from noise to images, by calling the network.
-   A bound measures what an image costs in bits.  A trainer makes the weights of a model better.  Each section below has one of these, in this order;
-   ddpm_theory.h and ddpm_training.h, which this file includes, have the last ones.
+   ready to run on this machine.  A chain is the list of steps that are taken.  A sampler leads a batch of
+   images down a chain, from noise to images, by calling the network.  Guidance makes a network show more of a
+   class.  A bound measures what an image costs in bits.  A trainer makes the weights of a model better.  Each
+   section below has one of these, in this order; ddpm_guidance.h, ddpm_theory.h and ddpm_training.h, which
+   this file includes, have the last ones.
 
    Shapes.  An image is [h, w, c] in NHWC order with values x in [-1, 1] and d = h*w*c elements; a batch is
    [n, d].  t is a step of the model's own chain, 0..T-1, where 0 is the least noisy; alpha_bar(-1) = 1.
@@ -300,32 +301,6 @@ typedef struct ddpm_net_about {
 DDPM_API size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list);
 DDPM_API const ddpm_net_about *ddpm_net_describe(const ddpm_net *net);
 
-/* ---- guidance: images that show more of their class ---- */
-
-typedef struct ddpm_guidance ddpm_guidance;
-
-/* Options of guidance.  eps and eps_user are the network, such as ddpm_net_eps and a ddpm_net.  scale is 0 or
-   more; 1 is no guidance.  batch: the most images that a call brings. */
-typedef struct ddpm_guidance_options {
-    ddpm_eps_fn *eps;
-    void *eps_user;
-    double scale;
-    int batch;
-} ddpm_guidance_options;
-
-/* Makes guidance without a classifier (Ho and Salimans 2022) for a model with a null class.  Of a it reads
-   the shape, outputs, classes and null_class.  eps_user stays the caller's.  DDPM_EUSAGE, DDPM_ENOMEM. */
-DDPM_API int ddpm_guidance_create(ddpm_guidance **g, const ddpm_about *a, const ddpm_guidance_options *o,
-                                  ddpm_error *err);
-DDPM_API void ddpm_guidance_free(ddpm_guidance *g);
-
-/* The ddpm_eps_fn of a ddpm_guidance, which is given as user.  The prediction is none + scale (own - none),
-   with the network's predictions for no class and for the image's own class, whichever of eps, x0 and v it
-   predicts; a learned variance is that of the own class.  The network gets both as one batch of 2 n images.
-   With scale 1 it runs once, for the own class; with scale 0 once, for no class. */
-DDPM_API int ddpm_guidance_eps(void *guidance, double *out, const double *x, double t, const int32_t *classes,
-                               int n, ddpm_error *err);
-
 /* ---- chains: the steps that are taken ---- */
 
 /* Positions i = 0, ..., K-1 with ascending steps t[i] = C(i) of the model's own chain. */
@@ -491,6 +466,7 @@ DDPM_API int ddpm_sampler_lost(const ddpm_sampler *s, int row);
 }
 #endif
 
+#include "ddpm_guidance.h"
 #include "ddpm_theory.h"
 #include "ddpm_training.h"
 #endif

@@ -68,7 +68,7 @@ static void close_golden(struct golden *g)
 
 static ddpm_guidance *guidance_of(const struct golden *g, double w)
 {
-    const ddpm_guidance_options o = { ddpm_net_eps, g->net, w, IMAGES };
+    const ddpm_guidance_options o = { .eps = ddpm_net_eps, .eps_user = g->net, .scale = w, .batch = IMAGES };
     ddpm_guidance *guidance = NULL;
     ddpm_error err;
     CHECK(ddpm_guidance_create(&guidance, g->a, &o, &err) == 0);

@@ -33,7 +33,7 @@ static const ddpm_about about = {
 
 static ddpm_guidance *guidance_of(struct formula *f, double scale)
 {
-    const ddpm_guidance_options o = { formula_eps, f, scale, IMAGES };
+    const ddpm_guidance_options o = { .eps = formula_eps, .eps_user = f, .scale = scale, .batch = IMAGES };
     ddpm_guidance *g = NULL;
     ddpm_error err;
     if (ddpm_guidance_create(&g, &about, &o, &err))
@@ -90,6 +90,124 @@ TEST(guidance, an_image_without_a_prediction_is_lost_alone)
     ddpm_guidance_free(g);
 }
 
+static int create_guidance(void *context, ddpm_error *err)
+{
+    const ddpm_guidance_options o = { .eps = formula_eps, .scale = 2, .batch = IMAGES };
+    ddpm_guidance *g;
+    (void)context;
+    int code = ddpm_guidance_create(&g, &about, &o, err);
+    CHECK(!code == !!g);
+    ddpm_guidance_free(g);
+    return code;
+}
+
+TEST(guidance, survives_every_failing_allocation)
+{
+    CHECK(alloc_survive(create_guidance, NULL) == 4); /* the handle, classes, images, predictions */
+}
+
+/* ---- with a classifier, on data that have closed forms ---- */
+
+/* Class k of the data is N(mean[k], deviation[k]^2), both classes equally often, each element by itself.  So
+   x_t of class k is N(a mean[k], a^2 deviation[k]^2 + s^2), with a^2 = alpha_bar and s^2 = 1 - alpha_bar. */
+enum { KINDS = 2, T = 4 };
+
+static const double mean[KINDS] = { -0.7, 0.4 }, deviation[KINDS] = { 0.3, 0.5 };
+static const double alpha_bar[T] = { 0.99, 0.7, 0.3, 0.01 };
+
+static double variance_of(int k, double ab)
+{
+    return ab * deviation[k] * deviation[k] + 1 - ab;
+}
+
+/* Returns ln(p(k) p(x | k)) without its constant. */
+static double log_density(int k, double x, double ab)
+{
+    double away = x - sqrt(ab) * mean[k], v = variance_of(k, ab);
+    return -0.5 * (away * away / v + log(v));
+}
+
+/* Returns the score of class k, or of the mixture of both with k = -1. */
+static double score(int k, double x, double ab)
+{
+    if (k >= 0)
+        return -(x - sqrt(ab) * mean[k]) / variance_of(k, ab);
+    double first = 1 / (1 + exp(log_density(1, x, ab) - log_density(0, x, ab)));
+    return first * score(0, x, ab) + (1 - first) * score(1, x, ab);
+}
+
+/* Returns the prediction that a score means: eps = -s score, x0 = (x - s eps) / a, v = a eps - s x0. */
+static double prediction_of(int prediction, double x, double of_x, double ab)
+{
+    double a = sqrt(ab), s = sqrt(1 - ab), eps = -s * of_x, x0 = (x - s * eps) / a;
+    switch (prediction) {
+    case DDPM_X0: return x0;
+    case DDPM_V: return a * eps - s * x0;
+    default: return eps;
+    }
+}
+
+/* The network of the whole mixture, which knows no classes; user is what it predicts. */
+static int mixture_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
+                       ddpm_error *err)
+{
+    (void)err;
+    CHECK(!classes);
+    for (int k = 0; k < n * D; k++)
+        out[k] = prediction_of(*(int *)user, x[k], score(-1, x[k], alpha_bar[(int)t]), alpha_bar[(int)t]);
+    return DDPM_OK;
+}
+
+/* The best classifier: ln p(k | x) = ln p(x | k) - ln p(x) + ln p(k). */
+static int mixture_classifier(void *user, double *g, const double *x, double t, const int32_t *classes, int n,
+                              ddpm_error *err)
+{
+    double ab = alpha_bar[(int)t];
+    (void)user;
+    (void)err;
+    for (int k = 0; k < n * D; k++)
+        g[k] = score(classes[k / D], x[k], ab) - score(-1, x[k], ab);
+    return DDPM_OK;
+}
+
+TEST(guidance, a_classifier_makes_the_network_of_its_class)
+{
+    static const int32_t classes[2] = { 0, 1 };
+    double x[2 * D], out[2 * D];
+
+    for (int k = 0; k < 2 * D; k++)
+        x[k] = 0.5 * k - 1.5;
+    for (int prediction = DDPM_EPS; prediction <= DDPM_V; prediction++) {
+        const ddpm_about a = { .height = SIDE,
+                               .width = SIDE,
+                               .channels = 1,
+                               .outputs = 1,
+                               .steps = T,
+                               .prediction = prediction,
+                               .alpha_bar = alpha_bar };
+        const ddpm_guidance_options o = { .eps = mixture_eps,
+                                          .eps_user = &prediction,
+                                          .scale = 1,
+                                          .classifier = mixture_classifier,
+                                          .classifier_scale = 1,
+                                          .batch = 2 };
+        ddpm_guidance *g = NULL;
+        ddpm_error err;
+        REQUIRE(ddpm_guidance_create(&g, &a, &o, &err) == 0);
+
+        for (int t = 0; t < T; t++) {
+            CHECK(ddpm_guidance_eps(g, out, x, t, classes, 2, &err) == 0);
+            for (int k = 0; k < 2 * D; k++) {
+                double ab = alpha_bar[t], truth = score(classes[k / D], x[k], ab);
+
+                /* A few roundings of numbers of at most |x| / a and |score| / a, with a = 0.1 at worst. */
+                CHECK_NEAR(out[k], prediction_of(prediction, x[k], truth, ab), 1e-13);
+            }
+        }
+        ddpm_guidance_free(g);
+    }
+}
+
 static void refused(ddpm_about a, double scale, int batch, const char *says)
 {
     const ddpm_guidance_options o = { .scale = scale, .batch = batch };
@@ -110,6 +228,13 @@ TEST(guidance, refusals)
     refused(about, -1, 1, "the scale is -1");
     refused(about, 2, 0, "batch is 0");
 
+    const ddpm_guidance_options wrong = {
+        .scale = 1, .classifier = mixture_classifier, .classifier_scale = -1, .batch = 1
+    };
+    ddpm_guidance *none;
+    CHECK(ddpm_guidance_create(&none, &about, &wrong, &err) == DDPM_EUSAGE);
+    CHECK(strstr(err.text, "the classifier's scale is -1"));
+
     ddpm_guidance *g = guidance_of(&f, 2);
     CHECK(ddpm_guidance_eps(g, out, x, 1, NULL, 1, &err) == DDPM_EUSAGE);
     CHECK(strstr(err.text, "a class is needed"));
@@ -117,22 +242,6 @@ TEST(guidance, refusals)
     CHECK(strstr(err.text, "expected 0 to 4") && f.calls == 0);
     ddpm_guidance_free(g);
     ddpm_guidance_free(NULL);
-}
-
-static int create_guidance(void *context, ddpm_error *err)
-{
-    const ddpm_guidance_options o = { .eps = formula_eps, .scale = 2, .batch = IMAGES };
-    ddpm_guidance *g;
-    (void)context;
-    int code = ddpm_guidance_create(&g, &about, &o, err);
-    CHECK(!code == !!g);
-    ddpm_guidance_free(g);
-    return code;
-}
-
-TEST(guidance, survives_every_failing_allocation)
-{
-    CHECK(alloc_survive(create_guidance, NULL) == 4); /* the handle, classes, images, predictions */
 }
 
 /* ---- dropping classes in training ---- */

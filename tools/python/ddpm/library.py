@@ -97,7 +97,13 @@ class SamplerOptions(Structure):
 
 class GuidanceOptions(Structure):
     c_name = "ddpm_guidance_options"
-    _fields_ = _fields(c_void_p, "eps eps_user") + [("scale", c_double), ("batch", c_int)]
+    _fields_ = (
+        _fields(c_void_p, "eps eps_user")
+        + _fields(c_double, "scale")
+        + _fields(c_void_p, "classifier classifier_user")
+        + _fields(c_double, "classifier_scale")
+        + _fields(c_int, "batch")
+    )
 
 
 class BoundImage(Structure):

@@ -167,7 +167,7 @@ class Guidance:
         self.handle = c_void_p()
         asked = numbers.real("guidance", scale, 0, 1000)
         if asked != 1:
-            own = library.GuidanceOptions(options.eps, options.eps_user, asked, batch)
+            own = library.GuidanceOptions(eps=options.eps, eps_user=options.eps_user, scale=asked, batch=batch)
             call(lib.ddpm_guidance_create, byref(self.handle), byref(model._about), byref(own))
             options.eps, options.eps_user = cast(lib.ddpm_guidance_eps, c_void_p), self.handle
 
