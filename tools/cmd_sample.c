@@ -1,5 +1,6 @@
-/* ddpm sample: makes images from noise, into one file or, in as many starts as it takes, into a folder.  Everything
-   that can fail fails before the first step.  A NaN in one image is named and does not change the others. */
+/* ddpm sample: makes images from noise, into one file or, in as many starts as it takes, into a
+   folder.  Everything that can fail fails before the first step.  A NaN in one image is named and
+   does not change the others. */
 #include <stdio.h>
 #include "base/error.h"
 #include "cli/command_model.h"
