@@ -207,7 +207,8 @@ static void warn_of_x0(struct generator *s, const struct recipe *r)
     if (error2 > 1)
         snprintf(s->warning, sizeof s->warning,
                  "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s "
-                 "does not get over: some images may be noise; ddpm and ddim-diffusers do better",
+                 "does not get over: some images may be noise; ddpm, ddim-diffusers and ipndm do "
+                 "better",
                  t->t[s->top], sqrt(error2), r->sampler);
 }
 
