@@ -265,7 +265,7 @@ class Sampler:
     def x(self) -> NDArray[np.float64]:
         """The images as they are now, a copy [n, h, w, c]; an image that was lost is NaN.  Values that are
         set replace the state."""
-        x = self._state().reshape(-1, *self._shape).copy()
+        x: NDArray[np.float64] = self._state().reshape(-1, *self._shape).copy()
         for row in range(self._n):
             if lib.ddpm_sampler_lost(self._sampler, row):
                 x[row] = np.nan
