@@ -1,8 +1,8 @@
-/* ddpm bench: measures the time that a number of steps takes and the quality that it gives.  Every sampler
-   with every number of steps makes images from the same noise and is timed (trial.c).  Then the sets of
-   images are compared (trial_quality.c) and ranked (bench_rank.c): by the Pareto front of seconds and sliced
-   Wasserstein distance, its knee, and with --suggest the best within a time.  Nothing is ranked if the machine is too
-   noisy to compare times. */
+/* ddpm bench: measures the time that a number of steps takes and the quality that it gives.  Every
+   sampler with every number of steps makes images from the same noise and is timed (trial.c).  Then
+   the sets of images are compared (trial_quality.c) and ranked (bench_rank.c): by the Pareto front of
+   seconds and sliced Wasserstein distance, its knee, and with --suggest the best within a time.
+   Nothing is ranked if the machine is too noisy to compare times. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* ddpm distance: measures how far two sets of images are apart by the network's mid-block activations
-   (set_features.c): the sliced Wasserstein distance (sliced.c) and the Frechet distance (frechet.c), with 95 %
-   intervals.  With --against it tells which of two sets is nearer to a third.
+   (set_features.c): the sliced Wasserstein distance (sliced.c) and the Frechet distance (frechet.c),
+   with 95 % intervals.  With --against it tells which of two sets is nearer to a third.
 
-   Each image goes through the network as it is, without noise, at step T / 10.  Its point is the mean of the
-   middle block's activations over space.  Batch and threads change no bit of a point. */
+   Each image goes through the network as it is, without noise, at step T / 10.  Its point is the mean
+   of the middle block's activations over space.  Batch and threads change no bit of a point. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/error.h"
@@ -38,8 +38,8 @@ struct job {
     struct checked_data data[SETS];
     double *point[SETS]; /* [images of the set, features] */
 
-    /* Results.  Without --against: the distance of A and B, twice.  With it: the distances of A and B from C, and
-       their difference. */
+    /* Results.  Without --against: the distance of A and B, twice.  With it: the distances of A and B
+       from C, and their difference. */
     struct set_distance sliced[2], frechet;
     struct sliced_order order;
 };

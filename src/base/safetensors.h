@@ -50,8 +50,8 @@ void dd_safetensors_free(struct dd_safetensors *s);
 
 /* Each returns the tensor or metadata value of that name, or NULL. */
 const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const char *name);
-/* Copies the tensor of this name to `to`.  DDPM_EDATA: there is none of this type and shape [rows, columns].  path is
-   for messages. */
+/* Copies the tensor of this name to `to`.  DDPM_EDATA: there is none of this type and shape [rows,
+   columns].  path is for messages. */
 int dd_safetensors_matrix(void *to, const struct dd_safetensors *s, const char *name,
                           struct dd_matrix_shape shape, const char *path, ddpm_error *err);
 const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key);

@@ -1,7 +1,8 @@
 /* Guides a network without a classifier (Ho and Salimans 2022, arXiv 2207.12598) or with one (Dhariwal and
    Nichol 2021, arXiv 2105.05233).
 
-   Without one, a network that knows a class "none" predicts twice, for the class of the image and for no class:
+   Without one, a network that knows a class "none" predicts twice, for the class of the image and for
+   no class:
 
      p = none + w (own - none)
 

@@ -1,9 +1,9 @@
 /* ipndm.c: the sampler "ipndm", the improved PNDM of Zhang and Chen (2022, arXiv 2204.13902; PNDM: Liu et al.
    2022), on any chain.
 
-   The probability-flow ODE is dy/du = eps in y = x / alpha and u = sigma / alpha, with alpha = sqrt(alpha_bar)
-   and sigma = sqrt(1 - alpha_bar), see ode.c.  Let e0, e1, e2, e3 be eps at positions i, i + 1, i + 2, i + 3.
-   The step from position i to i - 1 is
+   The probability-flow ODE is dy/du = eps in y = x / alpha and u = sigma / alpha, with alpha =
+   sqrt(alpha_bar) and sigma = sqrt(1 - alpha_bar), see ode.c.  Let e0, e1, e2, e3 be eps at positions
+   i, i + 1, i + 2, i + 3.  The step from position i to i - 1 is
 
      y_{i-1} = y_i + (u_{i-1} - u_i) g
 
@@ -12,9 +12,10 @@
      order 3:  g = (23 e0 - 16 e1 + 5 e2) / 12
      order 4:  g = (55 e0 - 59 e1 + 37 e2 - 9 e3) / 24
 
-   These are the coefficients of Adams and Bashforth for even steps, whatever the steps are.  So on uneven
-   steps the orders 3 and 4 converge no faster than order 2, but with few steps they come nearer.  Coefficients
-   that follow the steps (diffusers' DEIS) were measured and come less near, see bench/decisions.md.
+   These are the coefficients of Adams and Bashforth for even steps, whatever the steps are.  So on
+   uneven steps the orders 3 and 4 converge no faster than order 2, but with few steps they come nearer.
+   Coefficients that follow the steps (diffusers' DEIS) were measured and come less near, see
+   bench/decisions.md.
 
    m0 is the clipped x0 at position i.  eps stays the network's own, as in "ddim-diffusers", which is order 1
    with eta = 0: an error of the network near t = T then harms less than if eps were derived from m0 (ddim.c).
@@ -22,8 +23,9 @@
 
      x_{i-1} = alpha_{i-1} m0 + sigma_{i-1} e0 + (sigma_{i-1} - alpha_{i-1} u_i) (g - e0)
 
-   which exists at alpha_i = 0, too.  A step that knows fewer earlier eps takes the order that they allow.  The
-   last step, to sigma = 0, has order 1 and returns m0.  (diffusers' IPNDMScheduler takes the full order there.) */
+   which exists at alpha_i = 0, too.  A step that knows fewer earlier eps takes the order that they
+   allow.  The last step, to sigma = 0, has order 1 and returns m0.  (diffusers' IPNDMScheduler takes
+   the full order there.) */
 #include "diffusion/sampler.h"
 #include <math.h>
 #include <string.h>

@@ -111,8 +111,8 @@ void dd_sampler_eps(const ddpm_sampler *s, double *eps, const double *x, int k, 
 /* Returns v [d], which follows the prediction in the network's output. */
 const double *dd_sampler_v(const ddpm_sampler *s, int k);
 
-/* Returns how many earlier x0 a solver has kept in m1, and before it in m2, 2 at most.  A buffer is NaN until it is
-   written. */
+/* Returns how many earlier x0 a solver has kept in m1, and before it in m2, 2 at most.  A buffer is
+   NaN until it is written. */
 int dd_sampler_history(const double *m1, const double *m2);
 
 /* Returns z [d], which lies in s->z, for the k-th live image leaving position i. */

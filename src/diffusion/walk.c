@@ -1,6 +1,6 @@
-/* walk.c: the way of RePaint down a chain, with jumps back (Lugmayr et al. 2022, section 4.2, and the authors'
-   get_schedule_jump).  The positions fall from `top` to -1.  At every floor, a multiple of `jump` that is
-   below top + 1 - jump, they rise by `jump` and fall again, `resample` - 1 times. */
+/* walk.c: the way of RePaint down a chain, with jumps back (Lugmayr et al. 2022, section 4.2, and the
+   authors' get_schedule_jump).  The positions fall from `top` to -1.  At every floor, a multiple of
+   `jump` that is below top + 1 - jump, they rise by `jump` and fall again, `resample` - 1 times. */
 #include "diffusion/walk.h"
 
 struct dd_walk dd_walk_begin(int top, int resample, int jump)

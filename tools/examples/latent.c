@@ -1,9 +1,9 @@
-/* latent MODEL [STEPS]: an image becomes noise by the probability-flow ODE (Song et al. 2021, eq. 13) and an
-   image again.
+/* latent MODEL [STEPS]: an image becomes noise by the probability-flow ODE (Song et al. 2021, eq. 13)
+   and an image again.
 
-   The image is a sampled one.  Its latent is the x_T that the deterministic sampler turns into it.  The program
-   prints the latent's mean and deviation, which are 0 and 1 for N(0, 1), and how far the way there and back
-   leads from the image: the root mean square of values within [-1, 1]. */
+   The image is a sampled one.  Its latent is the x_T that the deterministic sampler turns into it.
+   The program prints the latent's mean and deviation, which are 0 and 1 for N(0, 1), and how far the
+   way there and back leads from the image: the root mean square of values within [-1, 1]. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* own_eps [STEPS [IMAGES]]: an eps network of one's own, with the samplers of ddpm.
 
-   Data x0 ~ N(m, s^2) make x_t ~ N(sqrt(alpha_bar) m, alpha_bar s^2 + 1 - alpha_bar), and the best eps is known:
+   Data x0 ~ N(m, s^2) make x_t ~ N(sqrt(alpha_bar) m, alpha_bar s^2 + 1 - alpha_bar), and the best eps
+   is known:
 
      E[eps | x_t] = sqrt(1 - alpha_bar) (x_t - sqrt(alpha_bar) m) / (alpha_bar s^2 + 1 - alpha_bar)
 

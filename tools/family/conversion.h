@@ -38,8 +38,8 @@ int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char 
 
 /* Notes an error when the setting is given and differs from `found`, the value that the tensors show. */
 void conversion_check_int(struct conversion *v, const char *key, int found);
-/* Returns true when the setting null_class, called `key`, says that the last of this many classes stands for no
-   class.  Notes an error when it names another class. */
+/* Returns true when the setting null_class, called `key`, says that the last of this many classes
+   stands for no class.  Notes an error when it names another class. */
 bool conversion_null_class(struct conversion *v, const char *key, int classes);
 /* Notes an error if `asked`: the setting asks for a feature that this program does not have. */
 void conversion_refuse_if(struct conversion *v, const char *key, bool asked);

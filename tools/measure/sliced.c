@@ -8,22 +8,24 @@
    inverse functions are steps at the sorted points, and sets of different sizes are compared quantile by
    quantile.  The mean is over SLICED_DIRECTIONS random directions.
 
-   For two samples from one law W is not 0 on average, but of the order of 1 / n.  So the value is measured
-   between halves, which vary independently.  Let a and a' be the sorted points of two disjoint random parts of
-   the first set, b and b' those of the second set, all of h points, the half of the smaller set.  Then
+   For two samples from one law W is not 0 on average, but of the order of 1 / n.  So the value is
+   measured between halves, which vary independently.  Let a and a' be the sorted points of two disjoint
+   random parts of the first set, b and b' those of the second set, all of h points, the half of the
+   smaller set.  Then
 
      value = mean over k of ((a_k - b_k)(a'_k - b'_k) + (a_k - b'_k)(a'_k - b_k)) / 2
 
-   has the expectation mean over k of (E a_k - E b_k)^2, since the expectation of a product of independent
-   numbers is the product of their expectations (the same idea as in Walther et al. 2016, "crossnobis").  It is
-   exactly 0 for equal laws.  The mean is over SLICED_SPLITS random splits and the directions.
+   has the expectation mean over k of (E a_k - E b_k)^2, since the expectation of a product of
+   independent numbers is the product of their expectations (the same idea as in Walther et al. 2016,
+   "crossnobis").  It is exactly 0 for equal laws.  The mean is over SLICED_SPLITS random splits and the
+   directions.
 
-   The interval is that of W by the bootstrap, moved to the value.  Two sets a and b that are compared with one
-   third set have the same directions, splits and draws, so that what the pairs of points have in common cancels
-   in the difference.
+   The interval is that of W by the bootstrap, moved to the value.  Two sets a and b that are compared
+   with one third set have the same directions, splits and draws, so that what the pairs of points have
+   in common cancels in the difference.
 
-   All random numbers come from Philox with the purpose "order of data": index v for direction v; the number of
-   the set as index and the split as t for splits; bootstrap.c for the draws. */
+   All random numbers come from Philox with the purpose "order of data": index v for direction v; the
+   number of the set as index and the split as t for splits; bootstrap.c for the draws. */
 #include "measure/sliced.h"
 #include <math.h>
 #include <stdlib.h>
@@ -193,9 +195,9 @@ static size_t gather(struct set *set, int round)
     return n;
 }
 
-/* Returns the integral of (F^-1 - G^-1)^2 for the points of a round.  Each point of the first set has the mass
-   1 / n, cut into m parts of 1 / (n m), and each of the second has n such parts.  So the integral is a sum of
-   whole numbers of parts. */
+/* Returns the integral of (F^-1 - G^-1)^2 for the points of a round.  Each point of the first set has
+   the mass 1 / n, cut into m parts of 1 / (n m), and each of the second has n such parts.  So the
+   integral is a sum of whole numbers of parts. */
 static double transport(struct space *s, int round)
 {
     struct set *a = &s->set[0], *b = &s->set[1];

@@ -10,8 +10,8 @@
 
 enum { SCALE_MOST = 512, GUIDANCE_MOST = 1000 };
 
-/* NONE: no class, be it that the model has none or that it knows how to do without; ALL: the class of an image
-   is its index mod classes; UNSAID: nobody has chosen. */
+/* NONE: no class, be it that the model has none or that it knows how to do without; ALL: the class of
+   an image is its index mod classes; UNSAID: nobody has chosen. */
 enum { CLASS_NONE = -1, CLASS_ALL = -2, CLASS_UNSAID = -3 };
 
 struct recipe {
@@ -53,8 +53,8 @@ struct stored_recipe {
     int n;
 };
 
-/* Reads a text with indices, to be released by recipe_free, also after an error.  DDPM_EDATA: a key is missing
-   or has a wrong value; `name` is where text was found. */
+/* Reads a text with indices, to be released by recipe_free, also after an error.  DDPM_EDATA: a key is
+   missing or has a wrong value; `name` is where text was found. */
 int recipe_read(struct stored_recipe *s, const char *text, const char *name, ddpm_error *err);
 void recipe_free(struct stored_recipe *s);
 /* Returns DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ, and

@@ -35,7 +35,8 @@ static double two_digits(double v)
     return unit * ceil(v / unit);
 }
 
-/* Fills the refusal if no trial is surely nearer than a faster one; it says how many images in a set would rank a first row. */
+/* Fills the refusal if no trial is surely nearer than a faster one; it says how many images in a set
+   would rank a first row. */
 static void tell_overlap(struct bench_rank *r, struct trials *t, const struct quality_points *p)
 {
     size_t size = sizeof r->refusal;

@@ -1,10 +1,10 @@
 /* Chooses the solver of the teacher.
 
-   At t = T - 1 the state is noise and says almost nothing about x0.  The right prediction of x0 is the mean of
-   the data, which lies within the bound of the pixels.  With alpha_bar near 0 a small error of eps makes a
-   large one of x0 = (x - sigma eps) / alpha.  Where the network's |x0| exceeds the bound on average,
-   DPM-Solver++, which builds on x0, makes noise of some images.  "ipndm" builds on the network's own eps and
-   does not. */
+   At t = T - 1 the state is noise and says almost nothing about x0.  The right prediction of x0 is the
+   mean of the data, which lies within the bound of the pixels.  With alpha_bar near 0 a small error of
+   eps makes a large one of x0 = (x - sigma eps) / alpha.  Where the network's |x0| exceeds the bound
+   on average, DPM-Solver++, which builds on x0, makes noise of some images.  "ipndm" builds on the
+   network's own eps and does not. */
 #include <math.h>
 #include <stdlib.h>
 #include "base/error.h"
