@@ -194,7 +194,7 @@ test_x0_warning() {
 	expect 0 ddpm sample -n 1 --steps 2 --outdir images -q
 	expect 0 ddpm eval images -m plain.ddpm --statistics -o brief.ddpm -q
 	expect 0 ddpm sample -m brief.ddpm -n 1 --steps 3 --sampler ddim -o a.png; says 'x0 at t = 999 is off by'; says 'sampler ddim '
-	for words in ddpm ddim-diffusers 'ddim-diffusers --eta 0.5' 'ddim --variance analytic'; do
+	for words in ddpm ddim-diffusers 'ddim-diffusers --eta 0.5' 'ddim --variance analytic' ipndm; do
 		expect 0 ddpm sample -m brief.ddpm -n 1 --steps 3 --sampler $words -o a.png --force
 		! grep -q 'off by' err || fail "$words warns"
 	done
