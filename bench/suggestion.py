@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""suggestion.py FOLDER [IMAGES [MODEL]]: is `ddpm bench --suggest` right? The tables of the log,
-DATE-suggestion.md: sets of IMAGES (200) of the embedded model, or of MODEL, for every sampler and number of
-steps of bench's default list, of another seed than bench's, their Frechet distance to 1,000 test images of
-Fashion-MNIST by `ddpm eval`, and seconds per image of `ddpm sample`; then what bench suggests for times
-between two rows of one sampler, and how many notches, rows of its list of steps, that is from the row of this
-table with the least distance within the time. STEPS=10,25,50 in the environment makes the list shorter,
-BENCH="--time 15" gives words to bench. Sets stay in FOLDER; the same command goes on from there. Needs only
-Python; DDPM names the program."""
+"""suggestion.py FOLDER [IMAGES [MODEL]]: is `ddpm bench --suggest` right? The tables of the log, DATE-
+suggestion.md: sets of IMAGES (200) of the embedded model, or of MODEL, for every sampler and number of
+steps of bench's default list, of another seed than bench's, their sliced Wasserstein distance to 1,000
+test images of Fashion-MNIST by `ddpm eval`, and seconds per image of `ddpm sample`; then what bench
+suggests for times between two rows of one sampler, and how many notches, rows of its list of steps, that
+is from the row of this table with the least distance within the time. STEPS=10,25,50 in the environment
+makes the list shorter, BENCH="--time 15" gives words to bench. Sets stay in FOLDER; the same command goes
+on from there. Needs only Python; DDPM names the program."""
 import gzip
 import json
 import math
@@ -19,8 +19,8 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DDPM = os.environ.get("DDPM", os.path.join(TOP, "build", "ddpm"))
 DATA = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
-SAMPLERS = ["ddpm", "ddim-diffusers"]
-STEPS = [int(k) for k in os.environ.get("STEPS", "10,25,50,100,250,1000").split(",")]
+SAMPLERS = ["ddpm", "dpmpp"]
+STEPS = [int(k) for k in os.environ.get("STEPS", "4,6,8,10,20,50,250,1000").split(",")]
 MODEL = ["-m", sys.argv[3]] if len(sys.argv) > 3 else []
 FIT = "resize" if MODEL else "pad"
 SEED = "1"
@@ -79,7 +79,7 @@ def main():
     print("| K | sampler | s/image | distance |\n|---|---|---|---|")
     for row in table:
         row["seconds"] = seconds(row["sampler"], row["K"])
-        print("| %d | %s | %.3f | %.2f (%.2f to %.2f) |" % (row["K"], row["sampler"], row["seconds"], row["distance"], *row["interval"]), flush=True)
+        print("| %d | %s | %.3f | %.4f (%.4f to %.4f) |" % (row["K"], row["sampler"], row["seconds"], row["distance"], *row["interval"]), flush=True)
     times = [row["seconds"] for row in table if row["sampler"] == SAMPLERS[0]]
     print("\n| within s | of the table | bench | s/image | notches |\n|---|---|---|---|---|")
     for limit in [math.sqrt(a * b) for a, b in zip(times, times[1:])] + [2 * times[-1]]:
