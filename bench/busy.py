@@ -10,13 +10,10 @@ has prepared (cifar10). The table: the median of the rounds' medians, and in bra
 --rounds N    5
 --what LIST   of step1, step16 (cifar10, batch 1 and 16), sample (the embedded model, 16 images of 20 steps) and
               train (the embedded model, batch 16, an image of the fastest step): milliseconds
---append MACHINE   also writes the values to bench/results.jsonl, as question "busy"
 
 Every process that is started is ended with this one, and ends by itself after five minutes.
 """
 import argparse
-import datetime
-import json
 import os
 import re
 import statistics
@@ -30,7 +27,7 @@ LIMIT = "300"
 STEPS = {"step1": ("net cifar10 --batch 1 --steps 40", r"([0-9.]+) ms median"),
          "step16": ("net cifar10 --batch 16 --steps 3", r"([0-9.]+) ms median"),
          "train": ("train tools/default.ddpm --batch 16 --steps 10", r"an image: ([0-9.]+) ms")}
-CASES = {"idle": None, "1 busy": 1.6, "2 busy": 2.4, "4 busy": 3.5, "one on core 1": 1.5, "another ddpm": 2.2}
+CASES = ["idle", "1 busy", "2 busy", "4 busy", "one on core 1", "another ddpm"]
 
 
 def start(command, core=None):
@@ -120,27 +117,12 @@ def measure(o, what):
     return medians
 
 
-def lines_of(o, what, medians):
-    """Yields the lines for results.jsonl."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
-                            check=True).stdout.strip()
-    for name, cases in medians.items():
-        for case, value in cases.items():
-            times = value / cases["idle"]
-            goal = CASES[case] if name == "ddpm, 2 threads" else None
-            yield {"question": "busy", "row": f"{what}: {name}", "column": case, "value": round(value, 1),
-                   "unit": "ms", "note": f"{times:.2f}", "goal": goal and f"{goal} times idle",
-                   "reached": goal and times <= goal, "machine": o.append, "commit": commit,
-                   "date": str(datetime.date.today()), "command": "bench/busy.py"}
-
-
 def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("--build", default="build")
     p.add_argument("--work", default="build/peers")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--what", default="step1,step16,sample,train")
-    p.add_argument("--append", metavar="MACHINE")
     o = p.parse_args()
     o.build = os.path.abspath(o.build)
     for what in o.what.split(","):
@@ -149,9 +131,6 @@ def main():
         for name, cases in medians.items():
             print("| " + " | ".join([name] + [f"{v:.1f} ({v / cases['idle']:.2f})" for v in cases.values()]) + " |",
                   flush=True)
-        if o.append:
-            with open(os.path.join(HERE, "results.jsonl"), "a", encoding="utf-8") as f:
-                f.writelines(json.dumps(line) + "\n" for line in lines_of(o, what, medians))
 
 
 if __name__ == "__main__":

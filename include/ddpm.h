@@ -232,7 +232,7 @@ typedef struct ddpm_net ddpm_net;
 
 /* Options of a network; all zero is a good choice.  batch: images run at once, 0: 1; ddpm_net_run takes any
    n, in slices of this size.  threads: 0 stands for OMP_NUM_THREADS, or for as many as affinity, control
-   group quota and physical (performance) cores allow.  cpu: the best instruction set to use, one of
+   group quota and physical cores allow.  cpu: the best instruction set to use, one of
    ddpm_cpu_names; NULL: the best of this CPU.  conv: the engine of the convolutions, one of
    ddpm_conv_names; NULL: "auto"; "gemm" takes the least memory. */
 typedef struct ddpm_net_options {

@@ -31,8 +31,7 @@ const char *dd_cpu_name(unsigned cpu);
 /* Returns the names of all sets, "ref" first, NULL last. */
 const char *const *dd_cpu_names(void);
 /* Returns OMP_NUM_THREADS if it is a number above 0.  Otherwise it returns the smaller of two numbers, at
-   least 1: the physical cores among the processors of the affinity mask (only the performance cores, if
-   some are slower), and the quota of cgroup v1 or v2, rounded up.  sysroot is "", or in tests a folder that
-   holds /proc and /sys. */
+   least 1: the physical cores, fast and slow, among the processors of the affinity mask, and the quota of
+   cgroup v1 or v2, rounded up.  sysroot is "", or in tests a folder that holds /proc and /sys. */
 int dd_cpu_threads(const char *sysroot);
 #endif

@@ -1,9 +1,8 @@
 /* Chooses the number of threads.  It is OMP_NUM_THREADS, or from what Linux tells under /proc and /sys
-     min(fast physical cores among the processors we may run on,
+     min(physical cores among the processors we may run on,
          quota / period of our control group and of every group above it).
 
-   On a CPU of unequal cores only the fast ones among those allowed count, because a slow core would delay the
-   others.  If a file is missing or makes no sense, as on other systems, its limit does not count. */
+   Slow cores count too: threads claim their work, so that a slow one does less (layer/parallel.h).  If a file is missing or makes no sense, as on other systems, its limit does not count. */
 #include "base/cpu.h"
 #include "base/cgroup.h"
 #include "base/file.h"
@@ -67,52 +66,6 @@ static int affinity(struct cpus *c, const char *sysroot)
     if (f)
         fclose(f);
     return count;
-}
-
-/* Reduces c to the processors that are also in fast, unless none would be left.  Returns how many are in
-   both. */
-static int keep(struct cpus *c, const struct cpus *fast)
-{
-    int count = 0;
-
-    for (size_t i = 0; i < CPUS_MAX / WORD; i++)
-        count += __builtin_popcount(c->bit[i] & fast->bit[i]);
-    for (size_t i = 0; count && i < CPUS_MAX / WORD; i++)
-        c->bit[i] &= fast->bit[i];
-    return count;
-}
-
-/* Returns the speed of a processor as arm64 states it, 1024 for the machine's fastest; 0: it is not
-   stated. */
-static int capacity(long i, const char *sysroot)
-{
-    char folder[128], line[TEXT];
-    snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/", i);
-    return dd_file_line(line, sizeof line, sysroot, folder, "cpu_capacity") ? atoi(line) : 0;
-}
-
-/* Reduces allowed to the performance cores, if there are any: the cores of Intel's list, or else the cores
-   of more than half the greatest capacity. */
-static void leave_fast(struct cpus *allowed, const char *sysroot)
-{
-    char line[TEXT];
-    struct cpus fast;
-    int most = 0;
-
-    if (dd_file_line(line, sizeof line, sysroot, "/sys/devices/cpu_core/", "cpus") &&
-        cpus_parse(&fast, line) && keep(allowed, &fast))
-        return;
-
-    for (long i = 0; i < CPUS_MAX; i++)
-        if (cpus_has(allowed, i) && capacity(i, sysroot) > most)
-            most = capacity(i, sysroot);
-
-    memset(&fast, 0, sizeof fast);
-    /* Without capacities all are 0.  Then 0 > 0 / 2 selects no processor, and keep() changes nothing. */
-    for (long i = 0; i < CPUS_MAX; i++)
-        if (cpus_has(allowed, i) && capacity(i, sysroot) > most / 2)
-            fast.bit[(size_t)i / WORD] |= 1u << (size_t)i % WORD;
-    keep(allowed, &fast);
 }
 
 /* Returns the number of physical cores: it counts the allowed processors that are the first allowed one of
@@ -186,10 +139,8 @@ int dd_cpu_threads(const char *sysroot)
         return n;
 
     n = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (affinity(&allowed, sysroot)) {
-        leave_fast(&allowed, sysroot);
+    if (affinity(&allowed, sysroot))
         n = physical_cores(&allowed, sysroot);
-    }
 
     /* The quota of a container may be smaller than its processors. */
     for (int version = 1; version <= 2; version++) {
