@@ -19,6 +19,29 @@ static void check_schedule(const ddpm_about *a)
                 a->alpha_bar[t] < (t ? a->alpha_bar[t - 1] : 1));
 }
 
+/* A tuned solver that was accepted makes a chain, whose steps rise within the model's. */
+static void check_tuned(const ddpm_about *a)
+{
+    for (int k = 0; k < a->tuned_count; k++) {
+        const ddpm_tuned *s = &a->tuned[k];
+        ddpm_chain *c;
+        ddpm_error err = { 0 };
+
+        for (int i = 0; i < s->K; i++) {
+            double fed = s->table[DDPM_TUNED_FED * s->K + i];
+            require(fed >= 0 && fed <= a->steps - 1);
+        }
+        for (int i = 0; i < DDPM_TUNED_ROWS * s->K; i++)
+            require(isfinite(s->table[i]) != 0);
+
+        require(ddpm_chain_tuned(&c, a, s->K, &err) == DDPM_OK);
+        const double *t = ddpm_chain_tables(c)->t;
+        for (int i = 0; i < s->K; i++)
+            require(t[i] >= 0 && t[i] <= a->steps - 1 && (!i || t[i] > t[i - 1]));
+        ddpm_chain_free(c);
+    }
+}
+
 static void run(const ddpm_model *m, const ddpm_about *a)
 {
     size_t pixels = (size_t)a->height * (size_t)a->width;
@@ -55,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(strcmp(list[i - 1].name, list[i].name) < 0);
 
     check_schedule(a);
+    check_tuned(a);
 
     code = ddpm_model_check(m, &err);
     /* The check gives DDPM_EUSAGE for a model that has no id. */
