@@ -21,8 +21,8 @@
 
    Threads.  A model is immutable once opened, but for ddpm_model_resize, and may be shared between threads;
    every other handle belongs to one thread at a time.  A network starts its threads when it is created;
-   between runs they sleep, and they take no signals.  After fork() a child process may go on with its parent's handles, which compute with
-   one thread there, or create its own.  A caller's rounding mode, flush-to-zero and locale change no bit:
+   between runs they sleep, and they take no signals.  After fork() a child process may go on with its
+   parent's handles, which compute with one thread there, or create its own.  A caller's rounding mode, flush-to-zero and locale change no bit:
    every function works under the defaults, on all its threads and in the functions that it calls back, and
    restores the caller's settings when it returns.
 

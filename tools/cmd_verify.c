@@ -19,7 +19,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *from;
+    const char *model, *from, *mask;
     int64_t batch, sample;
     uint64_t seed;
 };
@@ -46,7 +46,8 @@ struct check {
 };
 
 /* Checks that this run has everything that the recipe needs. */
-static int check_recipe(const struct check *c, const ddpm_about *a, const char *from, ddpm_error *err)
+static int check_recipe(const struct check *c, const ddpm_about *a, const char *from, const char *mask,
+                        ddpm_error *err)
 {
     if (!*c->stored.recipe.model)
         return dd_error(err, DDPM_EMISSING,
@@ -62,6 +63,8 @@ static int check_recipe(const struct check *c, const ddpm_about *a, const char *
                         c->path);
     if (*c->stored.recipe.from && !from)
         return dd_error(err, DDPM_EMISSING, "%s was made from an image: name it with --from", c->path);
+    if (c->stored.recipe.mask && !mask)
+        return dd_error(err, DDPM_EMISSING, "%s was made with a mask: name it with --mask", c->path);
     return DDPM_OK;
 }
 
@@ -83,7 +86,7 @@ static int read_file(struct check *c, const struct run *r, ddpm_error *err)
     if (!code)
         code = recipe_read(&c->stored, c->text, c->path, err);
     if (!code)
-        code = check_recipe(c, ddpm_model_about(r->model), r->s->from, err);
+        code = check_recipe(c, ddpm_model_about(r->model), r->s->from, r->s->mask, err);
     if (!code)
         code = take_size(r, c, err);
     if (code)
@@ -124,6 +127,7 @@ static int make_again(struct check *c, const struct run *r, ddpm_error *err)
         .common = &s->common,
         .batch = batch,
         .from_path = *c->stored.recipe.from ? s->from : NULL,
+        .mask_path = c->stored.recipe.mask ? s->mask : NULL,
     };
     int code = generator_open(&c->generator, &again, &o, err);
     if (code)
@@ -131,6 +135,9 @@ static int make_again(struct check *c, const struct run *r, ddpm_error *err)
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
     if (strcmp(again.from, c->stored.recipe.from))
         return dd_error(err, DDPM_EMISSING, "%s was made from another image than %s", c->path, s->from);
+
+    if (again.mask && strcmp(again.mask, c->stored.recipe.mask))
+        return dd_error(err, DDPM_EMISSING, "%s was made with another mask than %s", c->path, s->mask);
 
     c->other_class = strcmp(again.engine_class, c->stored.recipe.engine_class) != 0;
     if (c->other_class)
@@ -339,6 +346,7 @@ static const struct option options[] = {
       NULL, FIELD(model), 0, 0 },
     { "from", 0, OPTION_TEXT, "IMAGE", "the picture, list or folder that they were started from", NULL,
       FIELD(from), 0, 0 },
+    { "mask", 0, OPTION_TEXT, "MASK", "the mask that they were painted with", NULL, FIELD(mask), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL,
       FIELD(batch), 1, 4096 },
     { "sample", 0, OPTION_INT, "N", "how many images of a folder are made again (default: 8)", NULL,

@@ -48,3 +48,72 @@ test_from_folder() {
 	mkdir empty; expect 65 ddpm sample "$@" --from empty; says '0 pictures'
 	expect 66 ddpm sample "$@" --from f/image-000000.png,nothing.png; says 'nothing.png'
 }
+
+# half_mask FILE: the right half of 32 x 32 pixels is white.
+half_mask() { awk 'BEGIN { for (i = 0; i < 1024; i++) printf "%s", i % 32 < 16 ? "0" : "w" }' | tr 0w '\000\377' | png "$1" 32 32; }
+# seam FILE: the mean step of an array's images from column 15 to 16.
+seam() {
+	tail -c +129 "$1" | od -An -v -tf4 -w4 | awk 'NR % 32 == 16 { left = $1 } NR % 32 == 17 { d = $1 - left; sum += d < 0 ? -d : d; n++ }
+		END { printf "%.6f\n", sum / n }'
+}
+
+# What is known comes out as it went in, and no bit depends on batch, threads, shards, or a stop.
+test_mask_bits() {
+	mkdir f && ddpm sample -q -n 2 --steps 4 --outdir f && rm f/manifest.jsonl && half_mask half.png || fail sample
+	set -- --from f --mask half.png -n 3 --steps 6 --resample 2 --jump 2
+	ddpm sample -q "$@" --outdir a --batch 1 --threads 1 && ddpm sample -q "$@" --outdir b --batch 3 --threads 3 || fail sample
+	for i in 0 1; do ddpm sample -q "$@" --outdir c --shard $i/2 || fail "shard $i"; done
+	for i in 0 1 2; do
+		same a/image-00000$i.png b/image-00000$i.png
+		same a/image-00000$i.png c/image-00000$i.png
+	done
+	expect 0 ddpm verify a --from f --mask half.png; [ "$(grep -c 'are the same' out)" -eq 3 ] || fail "$(cat out)"
+	expect 66 ddpm verify a/image-000000.png --from f; says '--mask'
+	ddpm sample -q "$@" --format npy --outdir arrays || fail arrays
+
+	# The left half of image 2 is that of the first picture, the right half is not.
+	ddpm sample -q --from f --mask half.png --steps 6 --sampler unipc --index 2 -o known.npy || fail unipc
+	for file in arrays/image-000002.npy known.npy; do
+		tail -c +129 $file | od -An -v -tf4 -w4 | awk '(NR - 1) % 32 < 16' >left
+		tail -c +129 arrays/image-000000.npy | od -An -v -tf4 -w4 | awk '(NR - 1) % 32 < 16' >other
+		same left other "the known half of $file"
+	done
+	! cmp -s arrays/image-000002.npy arrays/image-000000.npy || fail 'nothing was painted anew'
+}
+
+test_mask_resumed() {
+	ddpm sample -q -n 1 --steps 4 -o a.png && half_mask half.png || fail sample
+	set -- --from a.png --mask half.png -n 2 --steps 8 --resample 3 --jump 3
+	crash_library
+	expect 0 crash CRASH_TICKS=ticks -- sample -q "$@" --outdir whole
+	for part in 3 5 6; do
+		expect 75 crash CRASH_TICK=$(($(cat ticks) * part / 8)) -- sample -q "$@" --outdir d$part
+		[ -f d$part/resume.safetensors ] || fail 'the batch under way is not saved'
+		expect 0 ddpm sample -q "$@" --threads 1 --outdir d$part
+		for i in 0 1; do same whole/image-00000$i.png d$part/image-00000$i.png; done
+	done
+}
+
+test_mask_refused() {
+	ddpm sample -q -n 1 --steps 4 -o a.png && half_mask half.png || fail sample
+	for words in '--mask half.png' '--resample 2' '--from a.png --strength 0.5 --jump 2' '--from a.png --mask half.png --encode --sampler ode' \
+		'--from a.png --mask half.png --resample 0' '--from a.png --mask half.png --resample 257' '--from a.png --mask half.png --jump 0' \
+		'--from a.png --mask half.png --resample 2 --sampler unipc' '--from a.png --mask half.png --resample 2 --sampler ddim'; do
+		expect 64 ddpm sample $words -o b.png
+	done
+	awk 'BEGIN { for (i = 0; i < 1024; i++) printf "0" }' | tr 0 '\000' | png black.png 32 32
+	expect 65 ddpm sample --from a.png --mask black.png -o b.png; says 'no pixel is white'
+	expect 66 ddpm sample --from a.png --mask nothing.png -o b.png; says 'nothing.png'
+	absent b.png
+}
+
+# The edge of the mask: jumps back leave a step across it like that of data; without them it is larger.  The
+# excess over the data's step shrinks to less than half.
+test_mask_seam() {
+	mkdir f && ddpm sample -q -n 16 --steps 20 --sampler unipc --seed 9 --outdir f && rm f/manifest.jsonl &&
+		ddpm sample -q -n 16 --steps 20 --sampler unipc --seed 9 -o data.npy && half_mask half.png || fail sample
+	set -- --from f --mask half.png --steps 20 --jump 5
+	ddpm sample -q "$@" --resample 1 -o once.npy && ddpm sample -q "$@" --resample 5 -o often.npy || fail sample
+	awk -v data="$(seam data.npy)" -v once="$(seam once.npy)" -v often="$(seam often.npy)" \
+		'BEGIN { print "steps: data " data ", once " once ", often " often; exit !(often - data < (once - data) / 2) }' >steps || fail "$(cat steps)"
+}

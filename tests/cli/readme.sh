@@ -47,6 +47,7 @@ test_readme_commands() {
 	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
 	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
 	rm photos/manifest.jsonl
+	half_mask half.png
 	cp -r photos ten-steps
 	cp -r photos twenty-steps
 	{ for c in tune 'train photos' sample verify schedule eval distance bench info export; do readme_commands "ddpm $c"; done
@@ -55,6 +56,7 @@ test_readme_commands() {
 		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \
 		    -e 's/--steps 4,6,8 -o/--steps 6 -n 16 --iterations 1 -o/' \
 		    -e 's/--steps 20 -o/--steps 3 -o/; s/--steps 10,50,250/--steps 2,3/' \
+		    -e 's/-o painted/--steps 12 -o painted/' \
 		    -e 's/-m cifar10.ddpm \(.*--statistics\)/-m photos.ddpm \1/' \
 		    -e 's/--time 8h/--steps 1 --set batch=2 --set diffusion.steps=20/' \
 		    -e 's/--time 2h/--steps 1 --set batch=2 --holdout 0/' \

@@ -75,7 +75,7 @@ static int save(struct batch *b, ddpm_error *err)
     const struct image_store *a = &b->image_store;
     const char *without = a->force ? " without --force" : "";
     ddpm_error why = *err;
-    int steps = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
+    int steps = generator_steps(s), taken = s->taken;
 
     int code = list_lost(b, err);
     if (code)

@@ -63,6 +63,8 @@ static int read_settings(struct sample_job *j, ddpm_error *err)
     if (pictures > 1)
         images = pictures;
     if (!code)
+        code = input_check(s->mask, err);
+    if (!code)
         code = input_check(s->noise, err);
 
     if (!code)
@@ -205,6 +207,7 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
         .batch = batch,
         .noise_path = s->noise,
         .from_path = s->from,
+        .mask_path = s->mask,
         .last = index_list_largest(j->index, j->n),
     };
     return generator_open(&j->generator, &j->recipe, &o, err);
@@ -259,11 +262,16 @@ static int choose_steps(struct sample_job *j, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Turns --strength, the part of all steps, into the step up to which the picture is noised. */
+/* Turns --strength, the part of all steps, into the step up to which the picture is noised.  An inpainting
+   without it starts from noise alone, beyond the last step. */
 static void set_noise_to(struct sample_job *j)
 {
-    if (j->s->strength >= 0)
-        j->recipe.noise_to = j->s->strength * (ddpm_model_about(j->model)->steps - 1);
+    const struct sample_settings *s = j->s;
+    int T = ddpm_model_about(j->model)->steps;
+    if (s->strength >= 0)
+        j->recipe.noise_to = s->strength * (T - 1);
+    else if (s->mask && s->noise_to < 0)
+        j->recipe.noise_to = T;
 }
 
 static int open_model(struct sample_job *j, ddpm_error *err)

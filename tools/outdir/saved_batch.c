@@ -115,7 +115,7 @@ static int load(struct saved_batch *f, const struct dd_safetensors *s, const str
 {
     const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
     const struct dd_entry *index = dd_safetensors_find(s, "index");
-    int steps = generator->top + 1 + (generator->encode ? generator->top : 0);
+    int steps = generator_steps(generator);
     bool counted = index && index->rank == 1 && index->dim[0] >= 1 && index->dim[0] <= 65536;
     if (!recipe || !taken || !counted || !recipe_same(recipe, header) || atoi(taken) < 1 ||
         atoi(taken) >= steps)

@@ -18,9 +18,10 @@ static int steps_up(const struct generator *s)
     return s->encode ? s->top : 0;
 }
 
-/* Returns how many steps an image takes, up and down. */
-static int steps_of(const struct generator *s)
+int generator_steps(const struct generator *s)
 {
+    if (s->mask.anew)
+        return ddpm_keep_steps(s->top, s->resample, s->jump);
     return steps_up(s) + s->top + 1;
 }
 
@@ -128,16 +129,34 @@ static const int32_t *classes_of(const struct generator *s)
     return s->about->classes ? s->classes : NULL;
 }
 
+/* Keeps what is known of the images of the batch, which have `taken` steps behind them. */
+static int keep_known(struct generator *s, ddpm_error *err)
+{
+    const ddpm_keep keep = { s->known, s->resample, s->jump, s->taken };
+    if (!s->mask.anew)
+        return DDPM_OK;
+
+    for (int row = 0; row < s->rows; row++) {
+        const double *from;
+        int code = start_image_read(&s->from, &from, s->index[row], err);
+        if (code)
+            return code;
+        mask_known(&s->mask, s->known + (size_t)row * s->d, from);
+    }
+    return ddpm_sampler_keep(s->sampler, &keep, err);
+}
+
 static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *err)
 {
     int code = DDPM_OK;
     set_up(s, index, n, 0);
-    for (int row = 0; row < n && s->from.count && !code; row++)
+    for (int row = 0; row < n && s->noised && !code; row++)
         code = start_one(s, s->start + (size_t)row * s->d, index[row], err);
     if (code)
         return code;
-    return ddpm_sampler_start(s->sampler, index, classes_of(s), n, s->from.count ? s->start : NULL,
+    code = ddpm_sampler_start(s->sampler, index, classes_of(s), n, s->noised ? s->start : NULL,
                               s->encode ? 0 : s->top, err);
+    return code ? code : keep_known(s, err);
 }
 
 /* Makes the n rows of f from row `first` on the batch under way. */
@@ -148,8 +167,14 @@ static int start_from(struct generator *s, const struct saved_batch *f, int firs
     /* i is the chain position after `taken` steps: it rises to top, then falls. */
     int up = steps_up(s), i = f->taken < up ? f->taken : s->top - (f->taken - up);
 
+    /* An inpainting finds its own way from the top. */
+    if (s->mask.anew)
+        i = s->top;
+
     set_up(s, f->index + first, n, f->taken);
     int code = ddpm_sampler_start(s->sampler, f->index + first, classes_of(s), n, f->state + at, i, err);
+    if (!code)
+        code = keep_known(s, err);
 
     /* The start has set buffer 0; the solver's memory and the states to show follow. */
     double *state = ddpm_sampler_state(s->sampler, &buffers);
@@ -210,9 +235,9 @@ static int run_batch(struct generator *s, struct progress *p, double done, ddpm_
     int up = steps_up(s);
     for (;; s->taken++) {
         if (s->taken >= up)
-            keep_frame(s, s->taken - up, s->top + 1);
+            keep_frame(s, s->taken - up, generator_steps(s) - up);
         progress_at(p, done + (double)s->taken * s->rows);
-        if (s->taken == steps_of(s) || !ddpm_sampler_left(s->sampler))
+        if (s->taken == generator_steps(s) || !ddpm_sampler_left(s->sampler))
             return DDPM_OK;
 
         double begun = progress_seconds(p);
@@ -264,7 +289,7 @@ static int run_all(struct generator *s, const struct saved_batch *f, const uint3
                    const struct taker *to, ddpm_error *err)
 {
     struct progress own, *p = s->progress ? s->progress : &own;
-    int K = steps_of(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
+    int K = generator_steps(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
 
     if (!s->progress)
         progress_begin(&own, s->common, "image steps", (double)n * left);

@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "sample/time_budget.h"
 #include "cli/progress.h"
+#include "sample/mask.h"
 #include "sample/recipe.h"
 #include "sample/start_image.h"
 
@@ -39,6 +40,10 @@ struct generator {
     struct given_noise noise;
     bool has_noise;
     struct start_image from; /* from.count 0: sampling starts with noise */
+    bool noised;             /* it starts with the images of `from`, noised; otherwise with noise alone */
+    struct mask mask;        /* mask.anew NULL: nothing is kept of them */
+    int resample, jump;      /* how an inpainting goes back */
+    double *known;           /* [batch, d], what is kept of the batch under way (ddpm_keep) */
     int top;                 /* the chain position at which sampling starts */
     bool encode;             /* the ODE carries the given image up to top */
 
@@ -68,6 +73,7 @@ struct generator_options {
     int batch;
     const char *noise_path; /* a file of given noise (given_noise.h), or NULL */
     const char *from_path;  /* the images to start from (start_image.h), or NULL */
+    const char *mask_path;  /* a mask of what is painted anew in them, or NULL */
     uint32_t last;          /* the largest index that will be asked for */
 };
 
@@ -79,6 +85,8 @@ typedef int generator_image_fn(void *user, int place, const double *frame, int l
 /* Opens everything that can fail.  Completes r's model, engine_class, variance, steps, noise and from, whose
    texts live as long as the generator. */
 int generator_open(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err);
+/* Returns how many steps an image takes, up and down. */
+int generator_steps(const struct generator *s);
 /* Makes runs from now on stop when p says so.  Tries a first step with a single image, whose result is thrown
    away, to know how long a step takes. */
 int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error *err);

@@ -122,28 +122,53 @@ static int open_noise(struct generator *s, struct recipe *r, const struct genera
     return given_noise_open(&s->noise, o->noise_path, &needs, err);
 }
 
-/* Chooses where sampling starts: at the top or, with an image, at the last listed step up to --noise-to. */
-static int open_start(struct generator *s, struct recipe *r, const char *path, ddpm_error *err)
+/* Opens the images to start from, and the mask of what is painted anew in them. */
+static int open_images(struct generator *s, struct recipe *r, const struct generator_options *o,
+                       ddpm_error *err)
+{
+    enum view_fit fit = view_fit_named(r->fit);
+    int code = o->from_path ? start_image_open(&s->from, o->from_path, s->about, fit, err) : DDPM_OK;
+    if (!code && o->mask_path)
+        code = mask_open(&s->mask, o->mask_path, s->about, fit, err);
+    r->from = code || !o->from_path ? "" : s->from.sha256;
+    r->mask = code || !o->mask_path ? NULL : s->mask.sha256;
+    return code;
+}
+
+/* Chooses where sampling starts: at the top or, with noised images, at the last listed step up to
+   --noise-to. */
+static int open_start(struct generator *s, struct recipe *r, const struct generator_options *o,
+                      ddpm_error *err)
 {
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
     s->top = t->K - 1;
     s->encode = r->encode;
     s->seed = r->seed;
-
-    if (path && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
+    s->resample = r->resample;
+    s->jump = r->jump;
+    s->noised = o->from_path && !(o->mask_path && r->noise_to >= s->about->steps);
+    if (s->noised && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
         return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to,
                         t->t[0], t->t[s->top]);
 
-    while (path && t->t[s->top] > r->noise_to)
+    while (s->noised && t->t[s->top] > r->noise_to)
         s->top--;
 
     if (r->keep_steps > s->top + 2)
         return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps,
                         s->top + 2);
+    return open_images(s, r, o, err);
+}
 
-    int code = path ? start_image_open(&s->from, path, s->about, view_fit_named(r->fit), err) : DDPM_OK;
-    r->from = code || !path ? "" : s->from.sha256;
-    return code;
+/* Refuses to go back with a sampler that cannot, before the first step; the library says why. */
+static int check_back(struct generator *s, ddpm_error *err)
+{
+    const uint32_t index = 0;
+    const ddpm_keep keep = { s->known, s->resample, s->jump, 0 };
+    if (!s->mask.anew)
+        return DDPM_OK;
+    int code = ddpm_sampler_start(s->sampler, &index, NULL, 1, s->known, s->top, err);
+    return code ? code : ddpm_sampler_keep(s->sampler, &keep, err);
 }
 
 /* Runs the network, unless the run is to stop.  So a step that takes several calls can stop between them; the
@@ -218,9 +243,10 @@ static int allocate(struct generator *s, ddpm_error *err)
 
     s->frame = calloc(batch * (size_t)s->frames, s->d * sizeof *s->frame);
     s->start = calloc(batch, s->d * sizeof *s->start);
+    s->known = calloc(s->mask.anew ? batch : 1, s->d * sizeof *s->known);
     s->classes = calloc(batch, sizeof *s->classes);
     s->told = calloc(batch, sizeof *s->told);
-    if (!s->frame || !s->start || !s->classes || !s->told)
+    if (!s->frame || !s->start || !s->known || !s->classes || !s->told)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
     return DDPM_OK;
 }
@@ -235,7 +261,7 @@ static int open_all(struct generator *s, struct recipe *r, const struct generato
     if (!code)
         code = open_chain(s, r, err);
     if (!code)
-        code = open_start(s, r, o->from_path, err);
+        code = open_start(s, r, o, err);
     if (!code)
         code = model_net(&s->net, o->model, s->common, s->batch, err);
     if (!code)
@@ -250,7 +276,8 @@ static int open_all(struct generator *s, struct recipe *r, const struct generato
     warn_of_x0(s, r);
     r->model = s->about->id;
     r->engine_class = ddpm_net_describe(s->net)->engine_class;
-    return allocate(s, err);
+    code = allocate(s, err);
+    return code ? code : check_back(s, err);
 }
 
 int generator_open(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err)
@@ -281,6 +308,8 @@ void generator_close(struct generator *s)
     ddpm_chain_free(s->chain);
     free(s->frame);
     free(s->start);
+    free(s->known);
+    mask_close(&s->mask);
     free(s->classes);
     free(s->told);
     free(s->steps);

@@ -41,8 +41,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
     char seed[24], size[IMAGE_SIZE_TEXT];
     cJSON *o = cJSON_CreateObject(), *list;
-    int keys =
-        FIELDS + (r->size.width > 0) + (r->fit != NULL) + (r->guidance != 1) + (r->scale > 1) + (n > 0);
+    int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + 3 * (r->mask != NULL) + (r->guidance != 1) +
+               (r->scale > 1) + (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
@@ -61,6 +61,11 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddStringToObject(o, "from", r->from);
     if (r->fit)
         cJSON_AddStringToObject(o, "fit", r->fit);
+    if (r->mask) {
+        cJSON_AddStringToObject(o, "mask", r->mask);
+        cJSON_AddNumberToObject(o, "resample", r->resample);
+        cJSON_AddNumberToObject(o, "jump", r->jump);
+    }
     cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
     cJSON_AddBoolToObject(o, "encode", r->encode);
     cJSON_AddStringToObject(o, "spacing", r->spacing);
@@ -135,6 +140,11 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->snr = dd_json_number(&j, "snr", 0, 1);
     r->from = dd_json_text(&j, "from");
     r->fit = dd_json_has(&j, "fit") ? view_fit_names()[dd_json_choice(&j, "fit", view_fit_names())] : NULL;
+    if (dd_json_has(&j, "mask")) {
+        r->mask = dd_json_text(&j, "mask");
+        r->resample = dd_json_int(&j, "resample", 1, RESAMPLE_MOST);
+        r->jump = dd_json_int(&j, "jump", 1, JUMP_MOST);
+    }
     r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
     r->encode = dd_json_bool(&j, "encode");
 

@@ -8,7 +8,7 @@
 #include "cli/image_size.h"
 #include "ddpm.h"
 
-enum { SCALE_MOST = 512, GUIDANCE_MOST = 1000 };
+enum { SCALE_MOST = 512, GUIDANCE_MOST = 1000, RESAMPLE_MOST = 256, JUMP_MOST = 65536 };
 
 /* NONE: no class, be it that the model has none or that it knows how to do without; ALL: the class of
    an image is its index mod classes; UNSAID: nobody has chosen. */
@@ -24,10 +24,12 @@ struct recipe {
     double eta;
     double clip; /* bound of |x0|; 0: no clipping */
     int order, corrector;
-    double snr;       /* signal-to-noise ratio of Langevin steps (ddpm_sampler_options) */
-    const char *from; /* hash of the images that sampling starts from, or "" */
-    const char *fit;  /* how they were brought to the size of the images (view.h), or NULL */
-    double noise_to;  /* the step up to which that image is noised or encoded */
+    double snr;         /* signal-to-noise ratio of Langevin steps (ddpm_sampler_options) */
+    const char *from;   /* hash of the images that sampling starts from, or "" */
+    const char *fit;    /* how they were brought to the size of the images (view.h), or NULL */
+    const char *mask;   /* hash of the mask of pixels that are painted anew, or NULL */
+    int resample, jump; /* how an inpainting goes back (ddpm_keep) */
+    double noise_to;    /* the step up to which that image is noised or encoded */
     bool encode;
     int class;          /* a class, or CLASS_... */
     double guidance;    /* scale of the guidance (ddpm_guidance_options); 1: none */

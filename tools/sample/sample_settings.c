@@ -16,6 +16,9 @@ enum { UNTUNED_STEPS = 10 };
 /* The steps of --sampler tuned for a model without tuned solvers, which the refusal names. */
 enum { TUNED_STEPS = 6 };
 
+/* Lugmayr et al. 2022 go through each part of 10 steps 10 times. */
+enum { RESAMPLE = 10, JUMP = 10 };
+
 /* Song et al. 2021 take 0.16 for Langevin steps as a corrector. */
 static const double SNR_DEFAULT = 0.16;
 
@@ -132,11 +135,25 @@ static int check_time(const struct sample_settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Checks --mask and the options that belong to it. */
+static int check_mask(const struct sample_settings *s, ddpm_error *err)
+{
+    if (s->mask && !s->from)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--mask belongs to --from IMAGE, the picture that is kept elsewhere");
+    if (!s->mask && (s->resample || s->jump))
+        return dd_error(err, DDPM_EUSAGE, "%s belongs to --mask", s->resample ? "--resample" : "--jump");
+    if (s->mask && (s->encode || s->noise))
+        return dd_error(err, DDPM_EUSAGE, "--mask takes noise of its own: leave out %s",
+                        s->encode ? "--encode" : "--noise");
+    return DDPM_OK;
+}
+
 /* Checks --from and the options that belong to it. */
 static int check_start(const struct sample_settings *s, ddpm_error *err)
 {
     bool has_step = s->noise_to >= 0, has_part = s->strength >= 0;
-    if (s->from && !has_step && !has_part)
+    if (s->from && !s->mask && !has_step && !has_part)
         return dd_error(err, DDPM_EUSAGE,
                         "--from needs --noise-to T, the step up to which the image becomes noise, or "
                         "--strength S, the part of all steps");
@@ -190,6 +207,8 @@ int sample_settings_check(const struct sample_settings *s, ddpm_error *err)
         code = check_time(s, err);
     if (!code)
         code = check_start(s, err);
+    if (!code)
+        code = check_mask(s, err);
     return code ? code : check_sampler(s, err);
 }
 
@@ -229,6 +248,13 @@ char *sample_settings_tuned(struct recipe *r, const ddpm_about *a)
     return set_steps(r, solver ? solver->K : TUNED_STEPS);
 }
 
+/* Returns how often an inpainting goes through a part of the chain if nothing else is asked for: as often as
+   in the paper with its sampler, once with others. */
+static int resample_of(const struct sample_settings *s)
+{
+    return strcmp(sampler_of(s), ddpm_sampler_names()[0]) ? 1 : RESAMPLE;
+}
+
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err)
 {
     *r = (struct recipe){
@@ -245,6 +271,8 @@ int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, dd
         .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,
         .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
         .fit = s->fit,
+        .resample = s->resample ? (int)s->resample : resample_of(s),
+        .jump = s->jump ? (int)s->jump : JUMP,
         .encode = s->encode,
         .guidance = s->guidance,
     };

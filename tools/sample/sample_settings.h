@@ -13,7 +13,8 @@ struct sample_settings {
     int64_t images; /* 0: not given */
     uint64_t seed;
     double noise_to, strength; /* negative: not given */
-    const char *fit;
+    const char *fit, *mask;
+    int64_t resample, jump; /* 0: not given */
     bool encode;
     /* The way in which they are made. */
     const char *steps, *spacing, *sampler, *variance, *clip;
