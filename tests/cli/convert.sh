@@ -69,7 +69,13 @@ test_convert_asks() {
 	for name in image_size num_heads num_head_channels diffusion_steps noise_schedule rescale_timesteps; do says "$name"; done
 	expect 64 ddpm convert "$pesser" -o model.ddpm; says 'resolution='
 	expect 64 ddpm convert "$lucid" -o model.ddpm
-	for name in image_size objective beta_schedule timesteps; do says "$name="; done
+	for name in objective beta_schedule timesteps; do says "$name="; done
+
+	# The size of lucidrains' images is said nowhere: a default, which is named, and any other when sampling.
+	expect 0 ddpm convert "$lucid" -o lucid.ddpm --set objective=pred_v --set beta_schedule=sigmoid --set timesteps=1000
+	says 'image_size is not given: 32 x 32 is assumed'
+	expect 0 ddpm sample -m lucid.ddpm --size 24x16 -n 1 --steps 1 -o size.png; expect 0 ddpm info size.png; prints 'pixels        24 x 16'
+	rm lucid.ddpm size.png
 	expect 64 ddpm convert "$tree/A3_scale_shift_classes" --set sample_size=null -o model.ddpm; says 'sample_size='
 	cp "$tree/A3_scale_shift_classes/unet/diffusion_pytorch_model.safetensors" alone.safetensors
 	expect 64 ddpm convert alone.safetensors -o model.ddpm; says 'there is no config.json beside it'

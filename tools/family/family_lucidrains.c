@@ -274,14 +274,27 @@ static int describe(struct conversion *v, const struct lucidrains *u)
                                                              : dd_error_memory(v->err, "the configuration");
 }
 
+/* Reads the size of the images.  The tensors do not know it and attention does not depend on it, so without
+   one the model gets SIDE x SIDE, or the least size that its levels halve. */
+static void take_size(struct conversion *v, struct lucidrains *u)
+{
+    enum { SIDE = 32 };
+
+    int least = 1 << (u->levels - 1);
+    if (settings_size(v->say, "GaussianDiffusion.image_size", &u->height, &u->width))
+        return;
+    u->height = u->width = SIDE > least ? SIDE : least;
+    conversion_note(v, "image_size is not given: %d x %d is assumed; ddpm sample --size makes other sizes",
+                    u->width, u->height);
+}
+
 static int read(struct conversion *v)
 {
     struct lucidrains u = { 0 };
     int code = read_shapes(v, &u);
     if (code)
         return code;
-    if (!settings_size(v->say, "GaussianDiffusion.image_size", &u.height, &u.width))
-        settings_ask(v->say, "image_size=32");
+    take_size(v, &u);
     check_network(v, &u);
     double theta = settings_number(v->say, "Unet.sinusoidal_pos_emb_theta", 1, 1e12, 10000);
 
