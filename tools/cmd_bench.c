@@ -35,7 +35,7 @@ static const struct settings defaults = {
 enum {
     DEFAULT_TIME = 90, /* seconds for sampling; the whole command then takes less than two minutes */
     IMAGES = 16,       /* images in a set if neither -n nor the time chooses their number */
-    IMAGES_LEAST = 32  /* with fewer images the intervals of all distances overlap */
+    IMAGES_LEAST = 32  /* with fewer images hardly a row is surely nearer than another */
 };
 
 struct job {
