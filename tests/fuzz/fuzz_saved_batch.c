@@ -34,6 +34,7 @@ static const struct generator *generator(void)
                         .clip = 1,
                         .order = 3,
                         .class = CLASS_NONE,
+                        .guidance = 1,
                         .keep_steps = 2 };
     struct generator_options o = { .command = &command_sample, .common = &common, .batch = 2, .last = 9 };
     ddpm_error err;
