@@ -27,7 +27,7 @@ struct settings {
 };
 static const struct settings defaults = { .class = -1 };
 
-/* The sets A, B and, with --against, the data C; and the network that they go through. */
+/* The sets A, B and, with --against, the data; and the network that they go through. */
 enum { SETS = 3 };
 
 struct job {
@@ -38,8 +38,8 @@ struct job {
     struct checked_data data[SETS];
     double *point[SETS]; /* [images of the set, features] */
 
-    /* Results.  Without --against: the distance of A and B, twice.  With it: the distances of A and B
-       from C, and their difference. */
+    /* Results.  Without --against, sliced[0] and frechet are the distances of A and B from each other.  With it,
+       sliced holds the distances of A and B from the data, and order compares them. */
     struct set_distance sliced[2], frechet;
     struct sliced_order order;
 };
