@@ -132,7 +132,11 @@ static int open_space(struct space *s, const struct point_sets *of, uint64_t see
 {
     size_t least = of->n < of->m ? of->n : of->m, most = of->n < of->m ? of->m : of->n;
 
-    *s = (struct space){ .d = of->d, .h = least / 2, .set = { { of->a, of->n }, { of->b, of->m } } };
+    *s = (struct space){
+        .d = of->d,
+        .h = least / 2,
+        .set = { { .point = of->a, .n = of->n }, { .point = of->b, .n = of->m } },
+    };
     if (least < 2)
         return dd_error(err, DDPM_EUSAGE, "sets of %zu and %zu images: a distance needs at least 2 of each",
                         of->n, of->m);
