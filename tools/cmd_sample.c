@@ -226,7 +226,7 @@ const struct command command_sample = {
             "start makes what is missing; and several machines can share the work.",
     .examples = "  ddpm sample\n  ddpm sample -n 4 --steps 100 --seed 7 -o four.png\n  ddpm sample --sampler "
                 "ddim --steps 20 -n 1 --keep-steps 8 -o way.png\n"
-                "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --noise-to 500 -n 4 -o "
+                "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --strength 0.5 -n 4 -o "
                 "like-a.png\n"
                 "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o "
                 "latent-and-back.npy\n"

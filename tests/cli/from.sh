@@ -42,6 +42,14 @@ test_from_folder() {
 		same pad/image-00000$i.png list/image-00000$i.png
 	done
 
+	# Each image is that of its own picture alone, where the settings stand beside the pixels in no file.
+	ddpm sample -q "$@" --from f --format npy --outdir arrays || fail arrays
+	for i in 0 1 2; do
+		ddpm sample -q "$@" --from f/image-00000$i.png --index $i -o alone$i.npy || fail "picture $i"
+		tail -c 4096 arrays/image-00000$i.npy >of; tail -c 4096 alone$i.npy >alone
+		same of alone "image $i of the folder"
+	done
+
 	# Another picture among them is another run.
 	cp f/image-000000.png f/image-000009.png
 	expect 64 ddpm sample -q "$@" --from f --outdir pad; says 'from is '
