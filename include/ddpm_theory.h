@@ -1,4 +1,5 @@
-/* ddpm_theory.h: bounds, formulas, stochastic differential equations.  It is a part of ddpm.h, which includes it. */
+/* ddpm_theory.h: bounds, formulas, stochastic differential equations.  It is a part of ddpm.h, which includes
+   it. */
 #ifndef DDPM_PART_THEORY_H
 #define DDPM_PART_THEORY_H
 #include "ddpm.h"

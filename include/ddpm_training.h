@@ -51,8 +51,8 @@ DDPM_API void ddpm_trainer_free(ddpm_trainer *t);
 
 /* Takes one step of the optimiser with x0 [accumulate * batch, h, w, c] in [-1, 1], classes [accumulate *
    batch] or NULL.  Timesteps, noise and both kinds of dropout of an image follow from the seed and the number
-   of images before it in training.  r may be NULL.  DDPM_ENAN names step and layer; DDPM_EUSAGE: a class is out of
-   range.  After an error the trainer is as it was before the step. */
+   of images before it in training.  r may be NULL.  DDPM_ENAN names step and layer; DDPM_EUSAGE: a class is
+   out of range.  After an error the trainer is as it was before the step. */
 DDPM_API int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes,
                                ddpm_trainer_report *r, ddpm_error *err);
 

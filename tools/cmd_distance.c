@@ -38,8 +38,8 @@ struct job {
     struct checked_data data[SETS];
     double *point[SETS]; /* [images of the set, features] */
 
-    /* Results.  Without --against, sliced[0] and frechet are the distances of A and B from each other.  With it,
-       sliced holds the distances of A and B from the data, and order compares them. */
+    /* Results.  Without --against, sliced[0] and frechet are the distances of A and B from each other.  With
+       it, sliced holds the distances of A and B from the data, and order compares them. */
     struct set_distance sliced[2], frechet;
     struct sliced_order order;
 };

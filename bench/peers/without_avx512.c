@@ -1,5 +1,8 @@
-/* Preloaded into a process whose libraries had the bytes of their CPUID instructions changed to an undefined opcode (isa.py): the
-   fault is answered with what CPUID says less AVX-512, AVX10, AMX and AVX-VNNI, as an AVX2 processor says it.  x86-64 Linux. */
+/* Hides AVX-512, AVX10, AMX and AVX-VNNI from the libraries of a process, as if its processor had AVX2 only.
+   x86-64 Linux.
+
+   isa.py has changed their CPUID instructions to an undefined opcode.  This file is preloaded; it answers the
+   fault with what CPUID says, less those sets. */
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <signal.h>

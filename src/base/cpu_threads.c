@@ -2,7 +2,8 @@
      min(physical cores among the processors we may run on,
          quota / period of our control group and of every group above it).
 
-   Slow cores count too: threads claim their work, so that a slow one does less (layer/parallel.h).  If a file is missing or makes no sense, as on other systems, its limit does not count. */
+   Slow cores count too: threads claim their work, so that a slow one does less (layer/parallel.h).  If a file
+   is missing or makes no sense, as on other systems, its limit does not count. */
 #include "base/cpu.h"
 #include "base/cgroup.h"
 #include "base/file.h"

@@ -90,8 +90,8 @@ struct tokens {
     size_t stride;
 };
 
-/* Returns token t and those behind it, from channel `column` on.  Sets *count to how many of them, before token
-   `end`, lie together: in the memory, or in the image. */
+/* Returns token t and those behind it, from channel `column` on.  Sets *count to how many of them, before
+   token `end`, lie together: in the memory, or in the image. */
 static struct dd_in tokens_from(const struct plan *p, const struct tokens *x, size_t t, size_t column,
                                 size_t end, size_t *count)
 {

@@ -126,8 +126,8 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, const str
                 to[(size_t)q * nr + c] = from[c];
 }
 
-/* A part of a panel: pixels q .. q + count - 1, counted over all images, and of each numbers first .. first + n
-   - 1 of its patch, or of its channels. */
+/* A part of a panel: pixels q .. q + count - 1, counted over all images, and from each pixel the n numbers of
+   its patch, or of its channels, from `first` on. */
 struct part {
     size_t q, count, first, n;
 };

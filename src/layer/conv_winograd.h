@@ -79,7 +79,8 @@ static inline size_t dd_winograd_plane(size_t rows, size_t columns)
 
 /* Fills an image's row of b->bias: the layer's bias plus the image's `add`. */
 void dd_conv_winograd_block_bias(const struct dd_winograd_block *b, size_t image);
-/* Computes a block in the calling thread alone, after the bias of all images.  u, m and places are the thread's scratch. */
+/* Computes a block in the calling thread alone, after the bias of all images.  u, m and places are the
+   thread's scratch. */
 void dd_conv_winograd_block_alone(struct dd_winograd_block *b, float *u, float *m,
                                   struct dd_winograd_place *places);
 /* Computes a block with all threads of the team; the first block, at tile 0, also the bias of all images. */

@@ -56,8 +56,8 @@ struct dd_norm_rms {
 void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                          const struct dd_norm_rms *rms, const struct dd_map *residual);
 
-/* Computes dx, which may be dy unless dx.add is set, and dresidual, which is dy itself.  Fills d; d->dgamma is
-   the gradient by g, not by gain. */
+/* Computes dx, which may be dy unless dx.add is set, and dresidual, which is dy itself.  Fills d; d->dgamma
+   is the gradient by g, not by gain. */
 void dd_norm_rms_backward(const struct dd_context *ctx, struct dd_grad_map dx,
                           const struct dd_norm_gradients *d, struct dd_grad_map dresidual,
                           const struct dd_map *dy, const struct dd_map *x, const struct dd_norm_rms *rms);

@@ -4,9 +4,9 @@
    dd_parallel_run, every thread executes the same function, and meets the others in its loops.  A loop,
    DD_TASKS, is a list of tasks that threads claim.  Each thread begins with neighbouring tasks of its own.
    When these are done, it takes the last half of what the slowest thread has left: the thread with the most
-   tasks left.  A loop ends when all of its tasks are finished, by whichever thread.  A thread that the system
-   does not run therefore delays the others only by the task that it holds.  When it runs again, the loops that
-   it has missed are finished.  A thread that wakes up when the run is over takes no part in it.
+   tasks left.  A loop ends when all of its tasks are finished, no matter by which thread.  A thread that the
+   system does not run therefore delays the others only by the task that it holds.  When it runs again, the
+   loops that it has missed are finished.  A thread that wakes up when the run is over takes no part in it.
 
    Work is divided by the problem, and a task writes what no other task of its loop reads or writes.  So which
    thread runs a task changes no bit.  Between loops a thread may only compute what every thread computes

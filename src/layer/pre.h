@@ -13,8 +13,8 @@ struct dd_pre_sums {
     float *dscale, *dshift;
 };
 
-/* Computes dx = g scale, where g = du act'(x scale + shift), and the sums.  Without pre->scale dx = g.  du may
-   be dx unless dx.add is set; x overlaps neither. */
+/* Computes dx = g scale, where g = du act'(x scale + shift), and the sums.  Without pre->scale dx = g.  du
+   may be dx unless dx.add is set; x overlaps neither. */
 void dd_pre_backward(const struct dd_context *ctx, struct dd_grad_map dx, struct dd_pre_sums sums,
                      const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre);
 /* Returns the bytes of scratch.  Calls that ask for neither the sums nor dadd need none. */

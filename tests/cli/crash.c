@@ -5,7 +5,7 @@
      CRASH_HUP=N        SIGHUP likewise
      CRASH_TICKS=FILE   FILE gets how often it asked in all
      CRASH_CLOCK=S      a clock of its own, from 2026-01-01 05:59:00 UTC, S seconds later at each question
-     CRASH_LOAD=N:F     from the N-th question on that clock goes F times as fast, as if others used the machine
+     CRASH_LOAD=N:F     from the N-th question on that clock goes F times as fast, as on a busy machine
      CRASH_JUMP=N:S     the clock on the wall is set forward by S at the N-th question
      CRASH_SUSPEND=N:S  the machine sleeps for S at the N-th question
      CRASH_TIME=FILE    FILE gets the seconds that went by, sleep included

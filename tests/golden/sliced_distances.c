@@ -20,8 +20,8 @@ static struct set_distance distance_of(const struct point_sets *sets, uint64_t s
     return f;
 }
 
-/* On a line all directions are the same but for their sign.  A sum of at most 96 terms has a relative error of
-   some 1e-14, and so has scipy's. */
+/* On a line all directions are the same but for their sign.  A sum of at most 96 terms has a relative error
+   of some 1e-14, and so has scipy's. */
 TEST(golden, sliced_lines)
 {
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/sliced.json"));
@@ -99,9 +99,9 @@ TEST(property, sliced_is_unbiased)
     CHECK(plain > 8 * error);
 }
 
-/* Two normal distributions N(0, s^2 I) and N(c, t^2 I) are at |c|^2 / d + (s - t)^2.  Both halves of one sample
-   are at 0.  More noise, more blur (less spread of all axes but one) and fewer of two classes, which lie at -3
-   and 3, give growing distances. */
+/* Two normal distributions N(0, s^2 I) and N(c, t^2 I) are at |c|^2 / d + (s - t)^2.  Both halves of one
+   sample are at 0.  More noise, more blur (less spread of all axes but one) and fewer of two classes, which
+   lie at -3 and 3, give growing distances. */
 TEST(property, sliced_of_samples)
 {
     enum { N = 150, D = 8, KINDS = 3, LEVELS = 4 };
@@ -157,8 +157,8 @@ TEST(property, sliced_of_two_normals)
 }
 
 /* Two sets that share their noise are told apart, though the intervals of their distances overlap.  Order is
-   antisymmetric.  Two samples that are equally near are seldom told apart: in 5 % of cases, and in at most 6 of
-   30 with a probability of 99.9 %. */
+   antisymmetric.  Two samples that are equally near are seldom told apart: in 5 % of cases, and in at most 6
+   of 30 with a probability of 99.9 %. */
 TEST(property, sliced_pairs)
 {
     enum { N = 60, D = 3, TIMES = 30 };

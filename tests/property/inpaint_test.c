@@ -115,7 +115,8 @@ static void make(double *x, ddpm_sampler *s, int first, int n, int resample, int
 
 /* The mean of n images has a standard deviation of sqrt(variance / n), their variance one of variance
    sqrt(2 / n); five of them are allowed.  Steps are affine in their noise, so without noise a single image is
-   the mean, which the script prints with 9 decimals here.  More jumps come nearer to the conditional mean 0.76. */
+   the mean, which the script prints with 9 decimals here.  More jumps come nearer to the conditional mean
+   0.76. */
 TEST(inpaint, has_the_law_of_the_paper)
 {
     static const struct {

@@ -141,8 +141,8 @@ static double order_seen(const double error[3])
 }
 
 /* UniPC-p has order p + 1 (Zhao et al. 2023, theorem 3.1); dpmpp-diffusers of order 3 has half of a
-   term, see dpmpp.c; the coefficients of ipndm are those of even steps in u, see ipndm.c. The low-order start does not matter: at lambda = -6 its error, of order alpha^2 h^2
-   < 1e-8, is below the others'. */
+   term, see dpmpp.c; the coefficients of ipndm are those of even steps in u, see ipndm.c. The low-order
+   start does not matter: at lambda = -6 its error, of order alpha^2 h^2 < 1e-8, is below the others'. */
 TEST(property, order_of_convergence)
 {
     static const struct {
