@@ -22,9 +22,9 @@
    Threads.  A model is immutable once opened, but for ddpm_model_resize, and may be shared between threads;
    every other handle belongs to one thread at a time.  A network starts its threads when it is created;
    between runs they sleep, and they take no signals.  After fork() a child process may go on with its
-   parent's handles, which compute with one thread there, or create its own.  A caller's rounding mode, flush-to-zero and locale change no bit:
-   every function works under the defaults, on all its threads and in the functions that it calls back, and
-   restores the caller's settings when it returns.
+   parent's handles, which compute with one thread there, or create its own.  A caller's rounding mode,
+   flush-to-zero and locale change no bit: every function works under the defaults, on all its threads and in
+   the functions that it calls back, and restores the caller's settings when it returns.
 
    Example.  One image of a model file as PGM or PPM on standard output; cc image.c $(pkg-config --cflags
    --libs ddpm) -lm
@@ -419,10 +419,10 @@ DDPM_API void ddpm_sampler_free(ddpm_sampler *s);
 DDPM_API int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n,
                                 const double *x, int i, ddpm_error *err);
 
-/* What images keep (inpainting): known [n, d] holds x0 where it is known and NAN elsewhere; it stays the
-   caller's and lives until the last step.  Chain positions that are multiples of jump are begins of jumps
-   back: each part of the chain of jump positions is gone through resample times, 1 to 256.  done is how many
-   steps images whose state is restored have behind them, else 0. */
+/* What images keep (inpainting).  known [n, d] holds x0 where it is known and NAN elsewhere; it stays the
+   caller's and lives until the last step.  The sampler goes resample times, 1 to 256, through each part of
+   the chain of jump positions, 1 or more: it jumps back at chain positions that are multiples of jump.  done
+   is 0, or how many steps the images have behind them if their state is restored. */
 typedef struct ddpm_keep {
     const double *known;
     int resample, jump, done;
@@ -431,8 +431,9 @@ typedef struct ddpm_keep {
 /* Makes the started images keep what is known of them, to the bit, and make the rest fit (RePaint, Lugmayr
    et al. 2022, algorithm 1, section 4.2).  Steps are taken as ever, until ddpm_sampler_left is 0; those that
    go back add noise and do not call the network.  A sampler without noise keeps the known elements by
-   replacement, with x_T as their noise.  The next start keeps nothing.  DDPM_EUSAGE: resample is above 1
-   for a sampler that draws no noise or keeps a history; DDPM_EDATA: an infinite element. */
+   replacement, with x_T as their noise.  The next start keeps nothing.  DDPM_EUSAGE: no images were started,
+   a number is out of range, or resample is above 1 for a sampler that draws no noise or keeps a history;
+   DDPM_EDATA: an infinite element. */
 DDPM_API int ddpm_sampler_keep(ddpm_sampler *s, const ddpm_keep *keep, ddpm_error *err);
 
 /* Returns how many steps such images take from chain position i. */

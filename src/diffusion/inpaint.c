@@ -8,7 +8,7 @@
    sampler draws noise.  A deterministic sampler takes the image's x_T for z in all steps, so that x_T still
    determines the image: the known elements then lie on the straight way from x_T to x0 that its steps take.
 
-   A step sees the known elements only through the network, so the others do not fit them at once.  Jumps
+   A step sees the known elements only through the network, so the others do not fit them at once.  Jumps back
    give them time (section 4.2): at every multiple of `jump` below the start the images go that far back,
 
      x_{i+1} = sqrt(1 - beta_{i+1}) x_i + sqrt(beta_{i+1}) z   (line 9)
@@ -83,7 +83,7 @@ void dd_inpaint_merge(ddpm_sampler *s)
     }
 }
 
-int dd_inpaint_back(ddpm_sampler *s)
+void dd_inpaint_back(ddpm_sampler *s)
 {
     double beta = s->tables->beta[s->i + 1];
 
@@ -94,5 +94,4 @@ int dd_inpaint_back(ddpm_sampler *s)
             x[e] = sqrt(1 - beta) * x[e] + sqrt(beta) * z[e];
     }
     s->i++;
-    return DDPM_OK;
 }

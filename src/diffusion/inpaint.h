@@ -10,6 +10,6 @@ enum { DD_RESAMPLE_MOST = 256 };
 int dd_inpaint_keep(ddpm_sampler *s, const ddpm_keep *keep, ddpm_error *err);
 /* Sets the known elements of the live images at the present position. */
 void dd_inpaint_merge(ddpm_sampler *s);
-/* Takes all live images one position up by noise.  Returns DDPM_OK. */
-int dd_inpaint_back(ddpm_sampler *s);
+/* Takes all live images one position up by noise. */
+void dd_inpaint_back(ddpm_sampler *s);
 #endif

@@ -415,8 +415,13 @@ int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "no step is left to take");
 
     struct dd_walk before = s->walk;
-    bool up = s->known && dd_walk_turn(&s->walk);
-    int code = up ? dd_inpaint_back(s) : take_step(s, s->kind->step, s->options.corrector, -1, err);
+    if (s->known && dd_walk_turn(&s->walk)) {
+        dd_inpaint_back(s);
+        dd_walk_move(&s->walk);
+        return DDPM_OK;
+    }
+
+    int code = take_step(s, s->kind->step, s->options.corrector, -1, err);
     if (!s->known)
         return code;
 
@@ -426,8 +431,7 @@ int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
         return code;
     }
     dd_walk_move(&s->walk);
-    if (!up)
-        dd_inpaint_merge(s);
+    dd_inpaint_merge(s);
     return code;
 }
 
