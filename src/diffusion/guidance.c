@@ -215,7 +215,7 @@ int dd_guidance_eps(ddpm_guidance *g, double *out, const double *x, double t, co
     if (!g->options.classifier || (code && code != DDPM_ENAN))
         return code;
 
-    /* Whichever of the two has lost an image says so. */
+    /* An image may be lost by the network or by the classifier; the sentence is that of the first. */
     int lost = classify(g, out, x, t, classes, n, code ? NULL : err);
     return lost ? lost : code;
 }

@@ -1,8 +1,9 @@
-/* Guidance of a network by its own classes, as a function eps(x, t) around another one. */
+/* Guidance of a network by its own classes or by a classifier, as a function eps(x, t) around another one. */
 #ifndef DD_GUIDANCE_H
 #define DD_GUIDANCE_H
 #include "ddpm.h"
 
+/* Makes a guidance, see ddpm_guidance_create. */
 int dd_guidance_create(ddpm_guidance **g, const ddpm_about *a, const ddpm_guidance_options *o,
                        ddpm_error *err);
 /* Fills out [n, m, d] with the guided prediction, see ddpm_guidance_eps. */

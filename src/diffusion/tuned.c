@@ -157,7 +157,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-/* How far a step trusts x0 is learned: its factor (1 + b) goes down where x0 is wrong. */
+/* The trait trusts_x0 is 0, because the factor (1 + b) is learned and gets smaller where x0 is wrong. */
 const struct dd_sampler_kind dd_tuned = {
     .traits = { .own_steps = 1, .corrector = -1 },
     .buffers = 3,

@@ -13,7 +13,8 @@ static const char *size_text(char text[32], int width, int height)
     return text;
 }
 
-/* Returns the nearest multiple of `step` that is not above (up false) or not below side (up true). */
+/* Returns the multiple of `step` that is next to `side`: with up the least one from side on, otherwise the
+   largest one up to side, but not 0. */
 static int nearest(int side, int step, bool up)
 {
     int below = side / step * step;
