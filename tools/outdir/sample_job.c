@@ -13,6 +13,7 @@
 #include "outdir/image_name.h"
 #include "sample/index_list.h"
 
+/* How many images are made, and go through the network together, if nothing else is asked for. */
 enum { IMAGES = 16, BATCH = 16 };
 
 /* Reads which part of the images this run makes.  Without --outdir a process always makes all
@@ -213,8 +214,8 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
     return generator_open(&j->generator, &j->recipe, &o, err);
 }
 
-/* Chooses the batch: as many images as were asked for and as memory has room for.  Guidance lets
-   each image go through the network twice. */
+/* Chooses the batch: as many images as were asked for and as memory has room for.  A guided image goes
+   through the network twice. */
 static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;

@@ -29,9 +29,9 @@ struct sample_job {
     double seconds;                   /* time for making the images */
 };
 
-/* Opens everything that the run of j->command with the settings j->s needs, and says what the
-   user may want to change.  A shard without images needs nothing.  j->batch.image_store.lock is
-   folder_not_locked before. sample_job_close releases all, also after an error. */
+/* Opens everything that the run of j->command with the settings j->s needs, and says what the user may want
+   to change.  The caller has set j->batch.image_store.lock to folder_not_locked.  A shard without images
+   opens nothing.  sample_job_close releases all, also after an error. */
 int sample_job_open(struct sample_job *j, ddpm_error *err);
 void sample_job_close(struct sample_job *j);
 

@@ -149,6 +149,18 @@ static int check_mask(const struct sample_settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Returns an option that was given and belongs to --from, or NULL. */
+static const char *option_of_start(const struct sample_settings *s)
+{
+    if (s->noise_to >= 0)
+        return "--noise-to";
+    if (s->strength >= 0)
+        return "--strength";
+    if (s->fit)
+        return "--fit";
+    return s->encode ? "--encode" : NULL;
+}
+
 /* Checks --from and the options that belong to it. */
 static int check_start(const struct sample_settings *s, ddpm_error *err)
 {
@@ -159,13 +171,8 @@ static int check_start(const struct sample_settings *s, ddpm_error *err)
                         "--strength S, the part of all steps");
     if (has_step && has_part)
         return dd_error(err, DDPM_EUSAGE, "--noise-to and --strength both say how much noise: leave one out");
-    if (!s->from && (has_step || has_part || s->fit))
-        return dd_error(err, DDPM_EUSAGE, "%s belongs to --from IMAGE",
-                        has_step   ? "--noise-to"
-                        : has_part ? "--strength"
-                                   : "--fit");
-    if (!s->from && s->encode)
-        return dd_error(err, DDPM_EUSAGE, "--encode belongs to --from IMAGE");
+    if (!s->from && option_of_start(s))
+        return dd_error(err, DDPM_EUSAGE, "%s belongs to --from IMAGE", option_of_start(s));
     if (s->encode && (!traits_of(s)->encodes || s->eta > 0))
         return dd_error(err, DDPM_EUSAGE,
                         "--encode takes a sampler that adds no noise: ode, or ddim with --eta 0");
