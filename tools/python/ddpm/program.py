@@ -23,8 +23,8 @@ Data = Union[str, "os.PathLike[str]", NDArray[Any], Tuple[NDArray[Any], NDArray[
 
 
 class Distance(NamedTuple):
-    """A Frechet distance, corrected for the number of images, and its 95 % interval; plain is the one without
-    correction."""
+    """A sliced Wasserstein distance (squared), corrected for the number of images, and its 95 % interval;
+    plain is the one without correction."""
 
     distance: float
     low: float
@@ -75,8 +75,10 @@ def distance(a: Data, b: Data, model: Union[None, Model, Path] = None, **options
     the default one).
 
     a and b are what train takes as data, such as the result of sample(); options are those of `ddpm distance
-    --help`.
+    --help`, but for against, whose result is of another kind.
     """
+    if "against" in options:
+        raise TypeError("distance takes no against: run `ddpm distance A B --against DATA`")
     with tempfile.TemporaryDirectory(prefix="ddpm-") as folder:
         found = run(
             "distance", [_data(a, folder, "a"), _data(b, folder, "b")], dict(options, model=_model(model))
