@@ -102,6 +102,16 @@ test_mask_resumed() {
 	done
 }
 
+# How often it goes through the chain is that of the sampler which --fast takes.
+test_mask_fast() {
+	ddpm sample -q -n 1 --steps 4 -o a.png && half_mask half.png || fail sample
+	set -- -n 1 --from a.png --mask half.png
+	expect 0 ddpm sample "$@" --fast -o fast.png; says 'takes sampler tuned with 4 steps'
+	ddpm sample -q "$@" --sampler tuned --steps 4 -o tuned.png || fail tuned
+	same fast.png tuned.png
+	expect 0 ddpm verify fast.png --from a.png --mask half.png
+}
+
 test_mask_refused() {
 	ddpm sample -q -n 1 --steps 4 -o a.png && half_mask half.png || fail sample
 	for words in '--mask half.png' '--resample 2' '--from a.png --strength 0.5 --jump 2' '--from a.png --mask half.png --encode --sampler ode' \

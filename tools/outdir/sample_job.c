@@ -255,6 +255,7 @@ static int choose_steps(struct sample_job *j, ddpm_error *err)
     j->steps = j->s->fast ? sample_settings_fast(&j->recipe, a) : sample_settings_tuned(&j->recipe, a);
     if (!j->steps)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
+    j->recipe.resample = sample_settings_resample(j->s, j->recipe.sampler);
     if (j->s->fast)
         remark(j->command, &j->s->common, "--fast takes sampler %s with %s steps", j->recipe.sampler,
                j->steps);

@@ -9,15 +9,15 @@
 #include "cli/command_model.h"
 #include "cli/interrupt.h"
 
-/* Returns a chain's steps as text, from which ddpm_chain_respace makes the same chain: "0,20,41", or "999,"
-   for a single step.  Allocated; NULL: out of memory. */
-static char *list_text(const ddpm_tables *t)
+/* Returns the steps t [K] of a chain as text, from which ddpm_chain_respace makes the same chain: "0,20,41",
+   or "999," for a single step.  Allocated; NULL: out of memory. */
+static char *list_text(const double *t, int K)
 {
-    size_t size = (size_t)t->K * 25 + 1, n = 0; /* %.17g takes at most 24 characters */
+    size_t size = (size_t)K * 25 + 1, n = 0; /* %.17g takes at most 24 characters */
     char *text = malloc(size);
 
-    for (int i = 0; text && i < t->K; i++)
-        n += (size_t)snprintf(text + n, size - n, "%.17g%s", t->t[i], i + 1 < t->K || i == 0 ? "," : "");
+    for (int i = 0; text && i < K; i++)
+        n += (size_t)snprintf(text + n, size - n, "%.17g%s", t[i], i + 1 < K || i == 0 ? "," : "");
     return text;
 }
 
@@ -70,17 +70,32 @@ static int open_guidance(struct generator *s, const struct recipe *r, ddpm_error
     return r->guidance == 1 ? DDPM_OK : ddpm_guidance_create(&s->guidance, s->about, &o, err);
 }
 
-/* Opens the chain of a sampler whose steps were learned.  The recipe holds their number or, if it is from a
-   picture that was made with them, their list. */
+/* Sets *K to the number of steps that a recipe asks for of a sampler whose steps were learned.  The recipe
+   holds their number or, if it is from a picture that was made with them, their list.  -1: it holds
+   neither. */
+static int own_steps(int *K, const char *steps, const ddpm_about *a, ddpm_error *err)
+{
+    size_t digits = strspn(steps, "0123456789");
+    *K = !steps[digits] && digits < 10 ? atoi(steps) : -1;
+    for (int i = 0; i < a->tuned_count && steps[digits] && *K < 0; i++) {
+        const ddpm_tuned *solver = &a->tuned[i];
+        char *list = list_text(solver->table + DDPM_TUNED_T * solver->K, solver->K);
+        if (!list)
+            return dd_error_memory(err, "a list of steps");
+        if (!strcmp(list, steps))
+            *K = solver->K;
+        free(list);
+    }
+    return DDPM_OK;
+}
+
+/* Opens the chain of a sampler whose steps were learned: it has no others. */
 static int open_own_chain(struct generator *s, struct recipe *r, ddpm_error *err)
 {
-    bool list = strchr(r->steps, ',');
-    int K = list ? 0 : atoi(r->steps);
-
-    for (const char *p = r->steps; list && *p; p++)
-        K += (*p == ',' && p[1]) || !p[1]; /* counts "0,20" as 2 and "999," as 1 */
-
-    if (!list && strspn(r->steps, "0123456789") != strlen(r->steps))
+    int K, code = own_steps(&K, r->steps, s->about, err);
+    if (code)
+        return code;
+    if (K < 0)
         return dd_error(err, DDPM_EUSAGE, "--steps %.60s: sampler %s takes a number of steps, such as %d",
                         r->steps, r->sampler, s->about->tuned_count ? s->about->tuned[0].K : 6);
 
@@ -99,7 +114,7 @@ static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
         return code;
 
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
-    if (!(s->steps = list_text(t)))
+    if (!(s->steps = list_text(t->t, t->K)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
     r->steps = s->steps;
     return DDPM_OK;

@@ -124,6 +124,12 @@ static int check_time(const struct sample_settings *s, ddpm_error *err)
         return dd_error(
             err, DDPM_EUSAGE,
             "--steps auto takes as many as there is time for: add --max-time 20m or --deadline 06:00");
+    if (picks && traits_of(s)->own_steps)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--steps auto: sampler %s has numbers of steps of its own: leave --steps out, or give "
+            "one of those that ddpm info lists",
+            s->sampler);
     if (picks && (s->from || s->noise))
         return dd_error(err, DDPM_EUSAGE,
                         "--steps auto does not know how many steps are taken with %s: give their number",
@@ -255,11 +261,10 @@ char *sample_settings_tuned(struct recipe *r, const ddpm_about *a)
     return set_steps(r, solver ? solver->K : TUNED_STEPS);
 }
 
-/* Returns how often an inpainting goes through a part of the chain if nothing else is asked for: as often as
-   in the paper with its sampler, once with others. */
-static int resample_of(const struct sample_settings *s)
+int sample_settings_resample(const struct sample_settings *s, const char *sampler)
 {
-    return strcmp(sampler_of(s), ddpm_sampler_names()[0]) ? 1 : RESAMPLE;
+    int usual = strcmp(sampler, ddpm_sampler_names()[0]) ? 1 : RESAMPLE;
+    return s->resample ? (int)s->resample : usual;
 }
 
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err)
@@ -278,7 +283,7 @@ int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, dd
         .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,
         .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
         .fit = s->fit,
-        .resample = s->resample ? (int)s->resample : resample_of(s),
+        .resample = sample_settings_resample(s, sampler_of(s)),
         .jump = s->jump ? (int)s->jump : JUMP,
         .encode = s->encode,
         .guidance = s->guidance,

@@ -58,6 +58,10 @@ char *sample_settings_fast(struct recipe *r, const ddpm_about *a);
 /* Sets the steps of r for --sampler tuned without --steps: those of the solver that --fast would take or, if
    none is near enough, of the solver with the most steps.  Returns them as sample_settings_fast does. */
 char *sample_settings_tuned(struct recipe *r, const ddpm_about *a);
+
+/* Returns how often an inpainting goes through each part of the chain with this sampler: as often as
+   --resample says, else as in the paper with its sampler, once with others. */
+int sample_settings_resample(const struct sample_settings *s, const char *sampler);
 /* Fills r from s, whose strings it points to.  It leaves out what depends on the model and on files
    (clip, hashes). */
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err);
