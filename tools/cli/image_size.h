@@ -19,8 +19,9 @@ enum { IMAGE_SIZE_MODEL = 96 };
 
 /* Writes the id of a model and, unless its images have its own size, "ID at 48x64".  Returns text. */
 const char *image_size_model(char text[IMAGE_SIZE_MODEL], const char *id, struct image_size s);
-/* Makes m a model of the size in the option --size; NULL keeps its own size.  Says so once where it is
-   another than that of training.  *other, which may be NULL, gets that size, or 0 where it is m's own. */
+/* Makes m a model of the size in the option --size; NULL keeps its own size.  A remark says so if it is not
+   the size of training.  *other, which may be NULL, gets that size, or 0 if it is m's own.  DDPM_EUSAGE: the
+   option is no size, or the network cannot have it; DDPM_ENOMEM. */
 int image_size_apply(ddpm_model *m, const char *option, struct image_size *other, const struct command *c,
                      const struct common *common, ddpm_error *err);
 #endif

@@ -53,7 +53,7 @@ static int check_guidance(const struct recipe *r, const ddpm_about *a, ddpm_erro
                         "class_dropout=0.1 teaches it one",
                         r->guidance);
     if (r->class == CLASS_NONE)
-        return dd_error(err, DDPM_EUSAGE, "--guidance %g leads to a class: leave out it or --class none",
+        return dd_error(err, DDPM_EUSAGE, "--guidance %g leads to a class: leave it out, or --class none",
                         r->guidance);
     return DDPM_OK;
 }

@@ -8,6 +8,7 @@
 
 struct sample_settings {
     struct common common;
+
     /* The images to be made. */
     const char *model, *size, *class, *index, *noise, *from;
     int64_t images; /* 0: not given */
@@ -16,17 +17,20 @@ struct sample_settings {
     const char *fit, *mask;
     int64_t resample, jump; /* 0: not given */
     bool encode;
+
     /* The way in which they are made. */
     const char *steps, *spacing, *sampler, *variance, *clip;
     int64_t order, corrector;
     bool fast;
     double guidance;
     double eta, snr; /* snr SNR_UNSET: not given */
+
     /* The files that they are written to. */
     const char *output, *outdir, *name, *format, *shard;
     int64_t keep_steps, scale; /* scale 0: not given */
     double wait;
     bool force, show, check_existing, retry_nan;
+
     /* The limits of time and memory. */
     const char *deadline;
     int64_t batch;
