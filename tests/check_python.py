@@ -530,5 +530,7 @@ def test_fork_after_use():
     assert model.sample(1, steps=4, seed=5).tobytes() == image
 
 
+# A shell without job control starts its jobs with the interrupt ignored, and Python leaves it so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 check_cases.run("python", [(name[5:], test, ()) for name, test in list(globals().items()) if name.startswith("test_")
                            and (len(sys.argv) < 3 or name in sys.argv)])
