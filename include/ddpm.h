@@ -419,10 +419,10 @@ DDPM_API void ddpm_sampler_free(ddpm_sampler *s);
 DDPM_API int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n,
                                 const double *x, int i, ddpm_error *err);
 
-/* What images keep (inpainting).  known [n, d] holds x0 where it is known and NAN elsewhere; it stays the
-   caller's and lives until the last step.  The sampler goes resample times, 1 to 256, through each part of
-   the chain of jump positions, 1 or more: it jumps back at chain positions that are multiples of jump.  done
-   is 0, or how many steps the images have behind them if their state is restored. */
+/* The parts that images keep (inpainting).  known [n, d] holds x0 where it is known and NAN elsewhere; it
+   stays the caller's and lives until the last step.  The sampler goes resample times, 1 to 256, through each
+   part of the chain of jump positions, 1 or more: it jumps back at chain positions that are multiples of
+   jump.  done is 0, or how many steps the images have behind them if their state is restored. */
 typedef struct ddpm_keep {
     const double *known;
     int resample, jump, done;

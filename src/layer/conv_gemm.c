@@ -84,7 +84,7 @@ static void pack_panel(const struct gemm *g, float *panel, const struct dd_conv_
         }
 }
 
-/* What a run of pack_panels packs. */
+/* The weights that pack_panels packs in one run of the team. */
 struct packing {
     const struct dd_conv *c;
     const struct dd_conv_weights *w;

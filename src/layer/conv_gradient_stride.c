@@ -67,7 +67,7 @@ static void pack_panel(const struct dd_conv_gradient *g, float *packed, const fl
             }
 }
 
-/* What a run of pack_panels packs. */
+/* The weights that pack_panels packs in one run of the team, and the place of the panels. */
 struct packing {
     const struct dd_conv_gradient *g;
     float *packed;

@@ -175,7 +175,7 @@ static void side_by_side(float *to, const struct dd_conv_weights *w, size_t o, s
             to[tap * nr + j] = w->at[(o + j) * w->out + i * w->in + (w->flipped ? 8 - tap : tap)];
 }
 
-/* What a run of pack_panels packs. */
+/* The weights that pack_panels packs in one run of the team. */
 struct packing {
     const struct dd_conv *c;
     const struct dd_conv_weights *w;

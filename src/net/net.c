@@ -295,8 +295,8 @@ int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_
 {
     int stop = 0;
     for (int last; first < end && !stop; first = last) {
-        /* Nodes first .. last - 1 are one region of the team.  If every node is shown to `seen`, each is a
-           region of its own. */
+        /* Nodes first .. last - 1 are one run of the team.  If every node is shown to `seen`, each is a run
+           of its own. */
         last = first + 1;
         while (!seen && last < end && !alone(net, first) && !alone(net, last))
             last++;

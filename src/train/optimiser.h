@@ -18,7 +18,7 @@ size_t dd_optimiser_scratch(size_t n);
 /* Returns ||g|| of g [n].  The result is not finite if a number is not, or if it is above 1.8e19. */
 double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n);
 
-/* What a step changes, and the gradient by which it does; [n] each. */
+/* The vectors that a step changes, and the gradient; [n] each. */
 struct dd_optimiser_vectors {
     float *w, *m, *v; /* the weights, and Adam's averages of the gradient and of its square */
     const float *g;
