@@ -227,6 +227,7 @@ def test_errors():
     raises(ddpm.UsageError, "nonsense", ddpm.tune, "a.ddpm", nonsense=1)
     raises(ddpm.MissingError, "nothing", ddpm.distance, "nothing", "nothing")
     raises(TypeError, "lr", ddpm.train, "nothing", "a.ddpm", set={"lr": object()})
+    raises(TypeError, "against", ddpm.distance, "nothing", "nothing", against="nothing")
 
 
 def test_schedule_is_that_of_the_program():
