@@ -22,6 +22,21 @@ static void add_class(cJSON *o, int class)
         cJSON_AddStringToObject(o, "class", class == CLASS_ALL ? "all" : "none");
 }
 
+/* Adds what sampling starts from, and what it keeps of that. */
+static void add_start(cJSON *o, const struct recipe *r)
+{
+    cJSON_AddStringToObject(o, "from", r->from);
+    if (r->fit)
+        cJSON_AddStringToObject(o, "fit", r->fit);
+    if (r->mask) {
+        cJSON_AddStringToObject(o, "mask", r->mask);
+        cJSON_AddNumberToObject(o, "resample", r->resample);
+        cJSON_AddNumberToObject(o, "jump", r->jump);
+    }
+    cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
+    cJSON_AddBoolToObject(o, "encode", r->encode);
+}
+
 int recipe_class(int *class, const char *text, ddpm_error *err)
 {
     char *end;
@@ -58,16 +73,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddNumberToObject(o, "order", r->order);
     cJSON_AddNumberToObject(o, "corrector", r->corrector);
     cJSON_AddNumberToObject(o, "snr", r->snr);
-    cJSON_AddStringToObject(o, "from", r->from);
-    if (r->fit)
-        cJSON_AddStringToObject(o, "fit", r->fit);
-    if (r->mask) {
-        cJSON_AddStringToObject(o, "mask", r->mask);
-        cJSON_AddNumberToObject(o, "resample", r->resample);
-        cJSON_AddNumberToObject(o, "jump", r->jump);
-    }
-    cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
-    cJSON_AddBoolToObject(o, "encode", r->encode);
+    add_start(o, r);
     cJSON_AddStringToObject(o, "spacing", r->spacing);
     cJSON_AddStringToObject(o, "steps", r->steps);
     add_class(o, r->class);
