@@ -227,7 +227,9 @@ static void print_against(const struct job *j)
         printf("%c: sliced Wasserstein distance %.4g, 95 %% interval %.4g to %.4g\n", 'A' + k,
                j->sliced[k].distance, j->sliced[k].low, j->sliced[k].high);
     print_order(o);
-    if (n[0] == n[1])
+
+    /* An image that is left out moves those behind it: image k has another partner then. */
+    if (n[0] == n[1] && !j->data[0].skipped && !j->data[1].skipped)
         printf("%zu pairs of images, %zu of the data, ", n[0], n[2]);
     else
         printf("%zu and %zu images, not in pairs, %zu of the data, ", n[0], n[1], n[2]);

@@ -201,6 +201,9 @@ test_distance_against() {
 	# Its distances are those of two sets.
 	expect 0 ddpm distance near data --json
 	[ "$(sed 's/{"distance":\([^,]*\),.*/\1/' out)" = "$(sed 's/{"distance":\[[^,]*,\([^]]*\)\].*/\1/' one)" ] || fail "$(cat out one)"
+	mkdir a b && cp far/* a && cp near/* b && rm a/manifest.jsonl b/manifest.jsonl || fail copy
+	: >a/image-000005.png; : >b/image-000009.png
+	expect 0 ddpm distance a b --against data --skip-bad; prints '23 and 23 images, not in pairs, 40 of the data, '
 	rm far/image-000005.png
 	expect 0 ddpm distance far near --against data; prints '23 and 24 images, not in pairs, 40 of the data, '
 	expect 66 ddpm distance far near --against nowhere; says 'nowhere'
