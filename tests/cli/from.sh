@@ -57,6 +57,26 @@ test_from_folder() {
 	expect 66 ddpm sample "$@" --from f/image-000000.png,nothing.png; says 'nothing.png'
 }
 
+# Images go neither over the pictures nor into their folder, where the next start would take them for pictures.
+test_from_place() {
+	mkdir f && ddpm sample -q -n 2 --steps 2 --outdir f && rm f/manifest.jsonl && half_mask half.png || fail sample
+	ln -s f link; ln f/image-000000.png same.png; cp f/image-000000.png a.png; cksum f/* half.png >before
+	set -- --strength 0.5 --steps 4 --force
+	for place in '--outdir f' '--outdir f/new/deep' '--outdir link' '-o f/a.png' '-o ./link/a.png'; do
+		expect 64 ddpm sample "$@" --from f $place; says 'of which every picture is taken by --from'
+	done
+	expect 64 ddpm sample "$@" --from f/image-000001.png,a.png --outdir link; says 'f/image-000001.png of --from might be replaced'
+	expect 64 ddpm sample "$@" --from f/image-000000.png -o same.png; says 'another name for -o'
+	expect 64 ddpm sample "$@" --from a.png --mask half.png -o half.png; says 'half.png of --mask might be replaced'
+	for list in a.png, ,a.png a.png,,a.png ,; do
+		expect 64 ddpm sample "$@" --from $list; says "--from $list: name"; says 'of the list is empty'
+	done
+	absent f/new sample.png
+	cksum f/* half.png >after; same before after
+	expect 0 ddpm sample -q "$@" --from f -o f/a.npy
+	expect 0 ddpm sample -q "$@" --from f --outdir f2
+}
+
 # half_mask FILE: the right half of 32 x 32 pixels is white.
 half_mask() { awk 'BEGIN { for (i = 0; i < 1024; i++) printf "%s", i % 32 < 16 ? "0" : "w" }' | tr 0w '\000\377' | png "$1" 32 32; }
 # seam FILE: the mean step of an array's images from column 15 to 16.

@@ -12,6 +12,7 @@
 #include "outdir/auto_steps.h"
 #include "outdir/image_name.h"
 #include "sample/index_list.h"
+#include "sample/start_place.h"
 
 /* How many images are made, and go through the network together, if nothing else is asked for. */
 enum { IMAGES = 16, BATCH = 16 };
@@ -53,6 +54,18 @@ static int read_shard(struct sample_job *j, ddpm_error *err)
     return DDPM_OK;
 }
 
+static bool is_array(const struct sample_job *j)
+{
+    return !strcmp(sample_settings_format(j->s), "npy");
+}
+
+const char *sample_job_output(const struct sample_job *j)
+{
+    if (j->s->output)
+        return j->s->output;
+    return is_array(j) ? "sample.npy" : "sample.png";
+}
+
 /* Reads and checks everything that does not need the model. */
 static int read_settings(struct sample_job *j, ddpm_error *err)
 {
@@ -60,7 +73,7 @@ static int read_settings(struct sample_job *j, ddpm_error *err)
     int images = IMAGES, pictures = 1;
     int code = input_check(s->model, err);
     if (!code)
-        code = s->from ? start_image_count(&pictures, s->from, err) : DDPM_OK;
+        code = s->from ? start_place_check(&pictures, s, sample_job_output(j), err) : DDPM_OK;
     if (pictures > 1)
         images = pictures;
     if (!code)
@@ -81,18 +94,6 @@ static int read_settings(struct sample_job *j, ddpm_error *err)
     if (!code)
         code = read_shard(j, err);
     return code ? code : time_budget_begin(&j->time_budget, s->max_time, s->deadline, err);
-}
-
-static bool is_array(const struct sample_job *j)
-{
-    return !strcmp(j->recipe.format, "npy");
-}
-
-const char *sample_job_output(const struct sample_job *j)
-{
-    if (j->s->output)
-        return j->s->output;
-    return is_array(j) ? "sample.npy" : "sample.png";
 }
 
 static int open_image_output(struct sample_job *j, ddpm_error *err)

@@ -75,22 +75,16 @@ static int list_names(struct start_image *s, const char *path, ddpm_error *err)
     }
     int code = DDPM_OK;
     for (int i = 0; i < s->count && !code; i++)
-        code = input_check(s->path[i], err);
+        code = *s->path[i]
+                   ? input_check(s->path[i], err)
+                   : dd_error(err, DDPM_EUSAGE, "--from %.200s: name %d of the list is empty", path, i + 1);
     return code;
 }
 
-static int list_paths(struct start_image *s, const char *path, ddpm_error *err)
+int start_image_list(struct start_image *s, const char *path, ddpm_error *err)
 {
+    *s = (struct start_image){ .count = 0 };
     return is_folder(path) ? list_folder(s, path, err) : list_names(s, path, err);
-}
-
-int start_image_count(int *count, const char *path, ddpm_error *err)
-{
-    struct start_image s = { .count = 0 };
-    int code = list_paths(&s, path, err);
-    *count = s.count;
-    start_image_close(&s);
-    return code;
 }
 
 /* ---- the pixels ---- */
@@ -166,11 +160,12 @@ static int hash_all(struct start_image *s, ddpm_error *err)
 int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, enum view_fit fit,
                      ddpm_error *err)
 {
-    *s = (struct start_image){ .about = a, .fit = fit };
-    int code = list_paths(s, path, err);
+    int code = start_image_list(s, path, err);
     if (code)
         return code;
 
+    s->about = a;
+    s->fit = fit;
     s->hash = calloc((size_t)s->count, sizeof *s->hash);
     s->x = calloc((size_t)a->height * (size_t)a->width, (size_t)a->channels * sizeof *s->x);
     if (!s->hash || !s->x)

@@ -1,0 +1,101 @@
+/* Compares the places of pictures and images by their files, whatever names and links lead there. */
+#include "sample/start_place.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/error.h"
+#include "sample/start_image.h"
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Cuts a path where its last name begins; "." is left of a single name. */
+static void cut_name(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        strcpy(path, ".");
+    else
+        slash[slash == path] = 0;
+}
+
+/* Returns the folder in which path lies, allocated; NULL: out of memory. */
+static char *folder_of(const char *path)
+{
+    size_t size = strlen(path) + 2;
+    char *folder = malloc(size);
+    if (folder) {
+        memcpy(folder, path, size - 1);
+        cut_name(folder);
+    }
+    return folder;
+}
+
+/* Returns whether place is the folder or lies below it.  A place that does not exist yet lies where the part of
+   its path that exists lies. */
+static bool lies_in(const char *place, const char *folder)
+{
+    char *at = malloc(strlen(place) + 2), *root = realpath(folder, NULL), *real = NULL;
+    if (at)
+        strcpy(at, place);
+    while (at && !(real = realpath(at, NULL)) && strcmp(at, ".") && strcmp(at, "/"))
+        cut_name(at);
+
+    size_t n = root ? strlen(root) : 0;
+    bool in = n && real && !strncmp(real, root, n) && (root[n - 1] == '/' || real[n] == '/' || !real[n]);
+    free(at);
+    free(root);
+    free(real);
+    return in;
+}
+
+/* Returns whether writing the images would replace the file at path, or may do so in the folder place. */
+static bool replaces(const struct sample_settings *s, const char *output, const char *path)
+{
+    if (!s->outdir)
+        return same_file(output, path);
+    char *folder = folder_of(path);
+    bool same = folder && same_file(folder, s->outdir);
+    free(folder);
+    return same;
+}
+
+static int check(const struct start_image *pictures, const struct sample_settings *s, const char *output,
+                 ddpm_error *err)
+{
+    char *folder = s->outdir ? NULL : folder_of(output);
+    const char *place = s->outdir ? s->outdir : folder;
+    bool in = place && pictures->folder.files && lies_in(place, s->from);
+    free(folder);
+
+    /* An array is no picture, and standard output has no place. */
+    if (strcmp(sample_settings_format(s), "png") || (!s->outdir && !strcmp(output, "-")))
+        return DDPM_OK;
+    if (in)
+        return dd_error(err, DDPM_EUSAGE,
+                        "%s lies in %s, of which every picture is taken by --from: choose another place",
+                        s->outdir ? s->outdir : output, s->from);
+    for (int i = 0; i < pictures->count; i++)
+        if (replaces(s, output, pictures->path[i]))
+            return dd_error(err, DDPM_EUSAGE,
+                            "%s of --from might be replaced by the images: choose another %s",
+                            pictures->path[i], s->outdir ? "folder for --outdir" : "name for -o");
+    if (s->mask && replaces(s, output, s->mask))
+        return dd_error(err, DDPM_EUSAGE, "%s of --mask might be replaced by the images: choose another %s",
+                        s->mask, s->outdir ? "folder for --outdir" : "name for -o");
+    return DDPM_OK;
+}
+
+int start_place_check(int *pictures, const struct sample_settings *s, const char *output, ddpm_error *err)
+{
+    struct start_image from;
+    int code = start_image_list(&from, s->from, err);
+    *pictures = from.count;
+    if (!code)
+        code = check(&from, s, output, err);
+    start_image_close(&from);
+    return code;
+}
