@@ -16,6 +16,12 @@ test_from_strength() {
 	expect 64 ddpm sample --strength 0.4; says '--strength belongs to --from'
 	expect 64 ddpm sample --fit pad; says '--fit belongs to --from'
 	expect 64 ddpm sample "$@"; says '--strength S'
+
+	# Where the steps end, whichever option says how much; a mask changes nothing about it.
+	half_mask half.png
+	expect 64 ddpm sample -q -n 1 --from a.png --fast --strength 0.01; says 't = 9.99 (--noise-to, --strength): the list of steps goes from 170'
+	expect 64 ddpm sample "$@" --noise-to 999.001; says 't = 999.001 ('
+	expect 64 ddpm sample "$@" --mask half.png --noise-to 5000; says 't = 5000 ('
 }
 
 # One image of each picture, resumable: the same bits at once, one by one, in shards, and as a list.

@@ -99,4 +99,5 @@ test_guidance_trained() {
 	expect 0 ddpm sample -q -m more.ddpm --class none -n 1 --steps 2 -o b.png
 	expect 64 ddpm train d -o n.ddpm $common --set class_dropout=0.5 --set net.null_class=false; says 'no null class'
 	expect 64 ddpm train d -o n.ddpm $common --set class_dropout=1; says 'class_dropout'
+	expect 64 ddpm train d -o n.ddpm --init "$top/tools/default.ddpm" --fit pad --steps 1 --set class_dropout=0.1; says 'class_dropout leaves out the class'
 }

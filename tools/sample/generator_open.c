@@ -161,10 +161,12 @@ static int open_start(struct generator *s, struct recipe *r, const struct genera
     s->seed = r->seed;
     s->resample = r->resample;
     s->jump = r->jump;
-    s->noised = o->from_path && !(o->mask_path && r->noise_to >= s->about->steps);
+    s->noised = o->from_path && !(o->mask_path && r->noise_to == s->about->steps);
     if (s->noised && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
-        return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to,
-                        t->t[0], t->t[s->top]);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "noise up to t = %.10g (--noise-to, --strength): the list of steps goes from %g to %g",
+            r->noise_to, t->t[0], t->t[s->top]);
 
     while (s->noised && t->t[s->top] > r->noise_to)
         s->top--;

@@ -22,8 +22,8 @@ struct start_image {
 };
 
 /* Fills s with the paths of the pictures at path, which may be a list or a folder, and reads none of them.
-   DDPM_EMISSING: one is not there; DDPM_EUSAGE: a name in the list is empty; DDPM_EDATA: no picture lies below
-   the folder. */
+   DDPM_EMISSING: one is not there; DDPM_EUSAGE: a name in the list is empty; DDPM_EDATA: no picture lies
+   below the folder. */
 int start_image_list(struct start_image *s, const char *path, ddpm_error *err);
 /* Reads every picture once.  DDPM_EDATA: with fit VIEW_EXACT, one has another size or other channels than the
    model's images. */

@@ -34,8 +34,8 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-/* Returns whether place is the folder or lies below it.  A place that does not exist yet lies where the part of
-   its path that exists lies. */
+/* Returns whether place is the folder or lies below it.  A place that does not exist yet lies where the
+   part of its path that exists lies. */
 static bool lies_in(const char *place, const char *folder)
 {
     char *at = malloc(strlen(place) + 2), *root = realpath(folder, NULL), *real = NULL;

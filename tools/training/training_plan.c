@@ -269,6 +269,16 @@ static bool is_lucid(const cJSON *root)
     return arch && !strcmp(arch, "lucid");
 }
 
+/* Adds the null class that class_dropout teaches. */
+static int add_null_class(cJSON *net, ddpm_error *err)
+{
+    if (!(cJSON_GetNumberValue(member(net, "classes")) > 0))
+        return dd_error(err, DDPM_EUSAGE,
+                        "class_dropout leaves out the class of some images, but net.classes is 0: set it to "
+                        "the number of classes, or leave class_dropout out");
+    return put_new(net, "null_class", cJSON_CreateTrue(), err);
+}
+
 /* Fills in the settings that follow from others; see the head of the file. */
 static int follow(cJSON *root, ddpm_error *err)
 {
@@ -294,7 +304,7 @@ static int follow(cJSON *root, ddpm_error *err)
     if (!code)
         code = put_new(train, "loss", cJSON_CreateString(learned ? "hybrid" : "simple"), err);
     if (!code && cJSON_GetNumberValue(member(train, "class_dropout")) > 0)
-        code = put_new(net, "null_class", cJSON_CreateTrue(), err);
+        code = add_null_class(net, err);
     if (code)
         return code;
     return is_lucid(root) ? follow_lucid(net, err) : follow_ddpm(net, err);
