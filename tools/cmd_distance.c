@@ -203,9 +203,10 @@ static void print_order(const struct sliced_order *o)
         printf("%c is nearer by %.4g, 95 %% interval %.4g to %.4g, in %.4g %% of %d draws\n", 'A' + nearer,
                sign * o->difference, from, to, 100 * (nearer ? 1 - o->share : o->share), BOOTSTRAP_ROUNDS);
     else
-        printf("not told apart: A is farther by %.4g, 95 %% interval %.4g to %.4g, nearer in %.4g %% of %d "
-               "draws\n",
-               o->difference, o->low, o->high, 100 * o->share, BOOTSTRAP_ROUNDS);
+        printf(
+            "not told apart: A's distance less B's is %.4g, 95 %% interval %.4g to %.4g, and A is nearer in "
+            "%.4g %% of %d draws\n",
+            o->difference, o->low, o->high, 100 * o->share, BOOTSTRAP_ROUNDS);
 }
 
 static void print_against(const struct job *j)

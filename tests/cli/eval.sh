@@ -193,7 +193,7 @@ test_distance_against() {
 	expect 0 ddpm distance far near --against data; prints 'B is nearer by '; prints '24 pairs of images, 40 of the data, '
 	prints 'A: sliced Wasserstein distance '; prints '% of 200 draws'
 	expect 0 ddpm distance near far --against data; prints 'A is nearer by '
-	expect 0 ddpm distance near near --against data; prints 'not told apart: A is farther by 0, 95 % interval 0 to 0, nearer in 0 % of 200 draws'
+	expect 0 ddpm distance near near --against data; prints "not told apart: A's distance less B's is 0, 95 % interval 0 to 0, and A is nearer in 0 % of 200 draws"
 	expect 0 ddpm distance far near --against data --json --threads 1 --batch 5; mv out one
 	grep -q '"share":0,"nearer":"B","images":\[24,24,40\],"skipped":\[0,0,0\]' one || fail "$(cat one)"
 	expect 0 ddpm distance far near --against data --json --threads 3; same out one 'threads and batch'
