@@ -139,8 +139,8 @@ int ddpm_sampler_keep(ddpm_sampler *s, const ddpm_keep *keep, ddpm_error *err)
 
 int ddpm_keep_steps(int i, int resample, int jump)
 {
-    struct dd_walk w = dd_walk_begin(i, resample, jump);
-    return dd_walk_left(&w);
+    struct dd_jump_schedule w = dd_jump_schedule_begin(i, resample, jump);
+    return dd_jump_schedule_left(&w);
 }
 
 int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err)
@@ -157,7 +157,7 @@ int ddpm_sampler_left(const ddpm_sampler *s)
 {
     if (!s->live)
         return 0;
-    return s->known ? dd_walk_left(&s->walk) : s->i + 1;
+    return s->known ? dd_jump_schedule_left(&s->jumps) : s->i + 1;
 }
 
 const char *ddpm_sampler_variance(const ddpm_sampler *s)

@@ -220,7 +220,7 @@ const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
     double t = i < s->tables->K ? s->tables->t[i] : INFINITY;
 
     /* Each time that inpainting goes through a step has draws of its own. */
-    draw |= s->known && i < s->tables->K ? s->walk.round << 16 : 0;
+    draw |= s->known && i < s->tables->K ? s->jumps.round << 16 : 0;
     if (o->noise)
         o->noise(o->noise_user, s->z, s->d, s->image[s->row[k]].index, t, draw);
     else
@@ -414,10 +414,10 @@ int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
     if (s->i < 0 || !s->live)
         return dd_error(err, DDPM_EUSAGE, "no step is left to take");
 
-    struct dd_walk before = s->walk;
-    if (s->known && dd_walk_turn(&s->walk)) {
+    struct dd_jump_schedule before = s->jumps;
+    if (s->known && dd_jump_schedule_turn(&s->jumps)) {
         dd_inpaint_back(s);
-        dd_walk_move(&s->walk);
+        dd_jump_schedule_move(&s->jumps);
         return DDPM_OK;
     }
 
@@ -425,12 +425,12 @@ int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
     if (!s->known)
         return code;
 
-    /* A failure leaves the walk where it was, as it does the images. */
+    /* A failure leaves the schedule where it was, as it does the images. */
     if (code && code != DDPM_ENAN) {
-        s->walk = before;
+        s->jumps = before;
         return code;
     }
-    dd_walk_move(&s->walk);
+    dd_jump_schedule_move(&s->jumps);
     dd_inpaint_merge(s);
     return code;
 }

@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "diffusion/chain.h"
 #include "diffusion/posterior.h"
-#include "diffusion/walk.h"
+#include "diffusion/jump_schedule.h"
 
 /* A sampler: its traits, and its functions. */
 struct dd_sampler_kind {
@@ -78,10 +78,10 @@ struct ddpm_sampler {
        Then work space of a step, [d] each. */
     double *input, *output, *x0, *z;
 
-    /* Inpainting: the x0 of known elements [n, d], NAN where they are not known, which is the caller's; NULL:
-       none are.  walk.i is i. */
+    /* Inpainting.  known [n, d] is the caller's: x0, or NAN where it is not known; NULL: nothing is known.
+       jumps.i equals i. */
     const double *known;
-    struct dd_walk walk;
+    struct dd_jump_schedule jumps;
 
     struct dd_arena arena; /* holds image, row and classes */
 };

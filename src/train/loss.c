@@ -21,11 +21,10 @@
      dL_t/dlv = (1 - exp(-u) - (mean_x0 c e)^2 exp(-lv)) / 2,   dL_t/de = (mean_x0 c)^2 e exp(-lv)   (over d)
 
    The step is t = floor(w T / 2^32).  In training w is a word of Philox from the stream (sample,
-   0xFFFFFFFF, purpose train), and the noise is the stream (sample, t, purpose train).  The next word of the
-   former says whether the sample loses its class.  A sample has 56
-   bits: the low 32 are the index, the others the draw.  For images held out, w is a word of the seed plus
-   the index times 2^32 / golden ratio, so that even few images have steps from the whole chain; their noise
-   has the purpose eval. */
+   0xFFFFFFFF, purpose train), whose next word says whether the sample loses its class.  The noise is the
+   stream (sample, t, purpose train).  A sample has 56 bits: the low 32 are the index, the others the draw.
+   For images held out, w is a word of the seed plus the index times 2^32 / golden ratio, so that even few
+   images have steps from the whole chain; their noise has the purpose eval. */
 #include "train/loss.h"
 #include "base/memory.h"
 #include "base/rng.h"

@@ -1,7 +1,7 @@
 /* Images of which a part is known.  The times of RePaint are the authors' own; the law of its images of
    Gaussian data is known in closed form.  Both are printed by tests/golden/make_inpaint.py. */
 #include <math.h>
-#include "diffusion/walk.h"
+#include "diffusion/jump_schedule.h"
 #include "tests/check.h"
 
 enum { K = 50, T = 1000, D = 2, IMAGES = 4000, BATCH = 500 };
@@ -9,7 +9,7 @@ enum { K = 50, T = 1000, D = 2, IMAGES = 4000, BATCH = 500 };
 /* The data: two elements of variance 1 with correlation rho.  The first one is known. */
 static const double rho = 0.8, mean[D] = { 0.3, -0.2 }, known_x0 = 1.5;
 
-TEST(inpaint, walks_as_the_authors_do)
+TEST(inpaint, jumps_as_the_authors_do)
 {
     static const struct {
         int K, jump, resample, count;
@@ -24,15 +24,16 @@ TEST(inpaint, walks_as_the_authors_do)
     };
 
     for (size_t k = 0; k < sizeof schedule / sizeof *schedule; k++) {
-        struct dd_walk w = dd_walk_begin(schedule[k].K - 1, schedule[k].resample, schedule[k].jump);
+        struct dd_jump_schedule w =
+            dd_jump_schedule_begin(schedule[k].K - 1, schedule[k].resample, schedule[k].jump);
         long sum = w.i, weighted = 0;
-        int count = 1, steps = dd_walk_left(&w);
+        int count = 1, steps = dd_jump_schedule_left(&w);
         while (w.i >= 0) {
-            dd_walk_turn(&w);
-            dd_walk_move(&w);
+            dd_jump_schedule_turn(&w);
+            dd_jump_schedule_move(&w);
             sum += w.i;
             weighted += (long)count++ * w.i;
-            CHECK(dd_walk_left(&w) == steps - count + 1);
+            CHECK(dd_jump_schedule_left(&w) == steps - count + 1);
         }
         CHECK(count == schedule[k].count && sum == schedule[k].sum && weighted == schedule[k].weighted);
     }
