@@ -139,8 +139,8 @@ int ddpm_sampler_keep(ddpm_sampler *s, const ddpm_keep *keep, ddpm_error *err)
 
 int ddpm_keep_steps(int i, int resample, int jump)
 {
-    struct dd_jump_schedule w = dd_jump_schedule_begin(i, resample, jump);
-    return dd_jump_schedule_left(&w);
+    struct dd_jump_schedule jumps = dd_jump_schedule_begin(i, resample, jump);
+    return dd_jump_schedule_left(&jumps);
 }
 
 int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err)

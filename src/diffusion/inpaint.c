@@ -45,20 +45,21 @@ int dd_inpaint_keep(ddpm_sampler *s, const ddpm_keep *keep, ddpm_error *err)
             "and that keeps no history, such as ddpm, or ddim with eta 1",
             s->options.sampler, keep->resample);
 
-    struct dd_jump_schedule w = dd_jump_schedule_begin(s->i, keep->resample, keep->jump);
-    if (keep->done < 0 || keep->done >= dd_jump_schedule_left(&w))
-        return dd_error(err, DDPM_EUSAGE, "%d steps are done of %d", keep->done, dd_jump_schedule_left(&w));
+    struct dd_jump_schedule jumps = dd_jump_schedule_begin(s->i, keep->resample, keep->jump);
+    if (keep->done < 0 || keep->done >= dd_jump_schedule_left(&jumps))
+        return dd_error(err, DDPM_EUSAGE, "%d steps are done of %d", keep->done,
+                        dd_jump_schedule_left(&jumps));
     int code = check_known(s, keep->known, err);
     if (code)
         return code;
 
     for (int k = 0; k < keep->done; k++) {
-        dd_jump_schedule_turn(&w);
-        dd_jump_schedule_move(&w);
+        dd_jump_schedule_turn(&jumps);
+        dd_jump_schedule_move(&jumps);
     }
     s->known = keep->known;
-    s->jumps = w;
-    s->i = w.i;
+    s->jumps = jumps;
+    s->i = jumps.i;
     return DDPM_OK;
 }
 

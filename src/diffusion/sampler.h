@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include "base/memory.h"
 #include "diffusion/chain.h"
-#include "diffusion/posterior.h"
 #include "diffusion/jump_schedule.h"
+#include "diffusion/posterior.h"
 
 /* A sampler: its traits, and its functions. */
 struct dd_sampler_kind {
