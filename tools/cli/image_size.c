@@ -43,6 +43,7 @@ int image_size_apply(ddpm_model *m, const char *option, struct image_size *other
 {
     const ddpm_about *a = ddpm_model_about(m);
     struct image_size own = { a->width, a->height }, wanted = own;
+
     if (other)
         *other = (struct image_size){ 0 };
     if (option && !image_size_parse(&wanted, option))
@@ -56,6 +57,7 @@ int image_size_apply(ddpm_model *m, const char *option, struct image_size *other
         dd_error_context(err, "--size");
         return code;
     }
+
     if (other)
         *other = wanted;
     remark(c, common, "images of %d x %d pixels (width x height); the model was trained at %d x %d",

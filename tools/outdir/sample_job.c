@@ -24,6 +24,7 @@ static int read_shard(struct sample_job *j, ddpm_error *err)
     const struct sample_settings *s = j->s;
     j->all = j->n;
     j->shard.of = 1;
+
     int code = s->outdir ? shard_read(&j->shard, s->shard, err) : DDPM_OK;
     if (code || j->shard.of == 1)
         return code;

@@ -133,6 +133,7 @@ static const int32_t *classes_of(const struct generator *s)
 static int keep_known(struct generator *s, ddpm_error *err)
 {
     const ddpm_keep keep = { s->known, s->resample, s->jump, s->taken };
+
     if (!s->mask.anew)
         return DDPM_OK;
 
@@ -154,6 +155,7 @@ static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *
         code = start_one(s, s->start + (size_t)row * s->d, index[row], err);
     if (code)
         return code;
+
     code = ddpm_sampler_start(s->sampler, index, classes_of(s), n, s->noised ? s->start : NULL,
                               s->encode ? 0 : s->top, err);
     return code ? code : keep_known(s, err);

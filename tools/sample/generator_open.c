@@ -184,6 +184,7 @@ static int check_back(struct generator *s, ddpm_error *err)
     const ddpm_keep keep = { s->known, s->resample, s->jump, 0 };
     if (!s->mask.anew)
         return DDPM_OK;
+
     int code = ddpm_sampler_start(s->sampler, &index, NULL, 1, s->known, s->top, err);
     return code ? code : ddpm_sampler_keep(s->sampler, &keep, err);
 }

@@ -32,6 +32,7 @@ static int read_mask(struct mask *m, double *gray, const char *path, const ddpm_
         return dd_error(err, DDPM_EDATA,
                         "%s: %s pixel is white; the white ones are painted anew, the others kept", path,
                         white ? "every" : "no");
+
     if (dd_hash_begin(&h))
         return dd_error_memory(err, path);
     dd_hash_add(&h, m->anew, m->pixels * sizeof *m->anew);

@@ -73,6 +73,7 @@ static int list_names(struct start_image *s, const char *path, ddpm_error *err)
         s->path[s->count++] = next;
         next = comma ? comma + 1 : NULL;
     }
+
     int code = DDPM_OK;
     for (int i = 0; i < s->count && !code; i++)
         code = *s->path[i]
@@ -150,6 +151,7 @@ static int hash_all(struct start_image *s, ddpm_error *err)
         memcpy(s->sha256, s->hash[0], sizeof s->sha256);
         return DDPM_OK;
     }
+
     if (dd_hash_begin(&h))
         return dd_error_memory(err, "a hash");
     dd_hash_add(&h, s->hash, (size_t)s->count * sizeof *s->hash);

@@ -12,14 +12,16 @@ static bool same_file(const char *a, const char *b)
     return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* Cuts a path where its last name begins; "." is left of a single name. */
+/* Cuts the last name off a path: "a/b" becomes "a", "a" becomes ".", and "/a" becomes "/". */
 static void cut_name(char *path)
 {
     char *slash = strrchr(path, '/');
     if (!slash)
         strcpy(path, ".");
+    else if (slash == path)
+        path[1] = 0;
     else
-        slash[slash == path] = 0;
+        *slash = 0;
 }
 
 /* Returns the folder in which path lies, allocated; NULL: out of memory. */
@@ -39,6 +41,7 @@ static char *folder_of(const char *path)
 static bool lies_in(const char *place, const char *folder)
 {
     char *at = malloc(strlen(place) + 2), *root = realpath(folder, NULL), *real = NULL;
+
     if (at)
         strcpy(at, place);
     while (at && !(real = realpath(at, NULL)) && strcmp(at, ".") && strcmp(at, "/"))
@@ -57,12 +60,14 @@ static bool replaces(const struct sample_settings *s, const char *output, const 
 {
     if (!s->outdir)
         return same_file(output, path);
+
     char *folder = folder_of(path);
     bool same = folder && same_file(folder, s->outdir);
     free(folder);
     return same;
 }
 
+/* Checks all pictures and the mask. */
 static int check(const struct start_image *pictures, const struct sample_settings *s, const char *output,
                  ddpm_error *err)
 {
@@ -78,11 +83,13 @@ static int check(const struct start_image *pictures, const struct sample_setting
         return dd_error(err, DDPM_EUSAGE,
                         "%s lies in %s, of which every picture is taken by --from: choose another place",
                         s->outdir ? s->outdir : output, s->from);
+
     for (int i = 0; i < pictures->count; i++)
         if (replaces(s, output, pictures->path[i]))
             return dd_error(err, DDPM_EUSAGE,
                             "%s of --from might be replaced by the images: choose another %s",
                             pictures->path[i], s->outdir ? "folder for --outdir" : "name for -o");
+
     if (s->mask && replaces(s, output, s->mask))
         return dd_error(err, DDPM_EUSAGE, "%s of --mask might be replaced by the images: choose another %s",
                         s->mask, s->outdir ? "folder for --outdir" : "name for -o");

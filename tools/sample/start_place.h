@@ -1,4 +1,4 @@
-/* Where images made from pictures may go. */
+/* Checks that images made from pictures do not go over these pictures, nor among them. */
 #ifndef DDPM_START_PLACE_H
 #define DDPM_START_PLACE_H
 #include "sample/sample_settings.h"
