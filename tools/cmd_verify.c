@@ -131,8 +131,7 @@ static int make_again(struct check *c, const struct run *r, ddpm_error *err)
     };
     int code = generator_open(&c->generator, &again, &o, err);
     if (code)
-        /* A wrong setting comes from the file, not from the command line. */
-        return code == DDPM_EUSAGE ? DDPM_EDATA : code;
+        return code;
     if (strcmp(again.from, c->stored.recipe.from))
         return dd_error(err, DDPM_EMISSING, "%s was made from another image than %s", c->path, s->from);
 
@@ -209,7 +208,8 @@ static int verify(const char *path, const struct run *r)
     if (!code)
         code = make_again(&c, r, &err);
     if (code) {
-        err.code = code;
+        /* A wrong setting comes from the file, not from the command line. */
+        err.code = code == DDPM_EUSAGE ? DDPM_EDATA : code;
         status = complain(&command_verify, &err);
     } else {
         status = compare(&c, r->s);

@@ -138,6 +138,17 @@ test_mask_fast() {
 	expect 0 ddpm verify fast.png --from a.png --mask half.png
 }
 
+# Settings that no run has, in a picture of somebody else: verify says what is wrong with them.
+test_mask_hostile() {
+	ddpm sample -q -n 1 --steps 4 -o a.png && half_mask half.png || fail sample
+	ddpm sample -q -n 1 --steps 4 --from a.png --mask half.png --resample 1 -o mask.png || fail mask
+	for script in 's/"from":"[^"]*"/"from":""/' 's/"encode":false/"encode":true/' 's/"resample":1/"resample":0/' \
+		's/"jump":10/"jump":-1/' 's/"keep_steps":1/"keep_steps":1000000/' 's/"noise_to":1000/"noise_to":1001/'; do
+		cp mask.png b.png; other_settings b.png "$script" || fail "$script"
+		expect 65 ddpm verify b.png --from a.png --mask half.png
+	done
+}
+
 test_mask_refused() {
 	ddpm sample -q -n 1 --steps 4 -o a.png && half_mask half.png || fail sample
 	for words in '--mask half.png' '--resample 2' '--from a.png --strength 0.5 --jump 2' '--from a.png --mask half.png --encode --sampler ode' \

@@ -80,13 +80,15 @@ test_scale() {
 	absent large.png d
 }
 
-# Earlier versions wrote `schedule` for the key `spacing`; earlier PICTURE: it as they wrote it.
-earlier() {
+# other_settings PICTURE SCRIPT: changes the settings in a picture by a script of sed.
+other_settings() {
 	size=$(printf '%d' "0x$(od -An -tx1 -j33 -N4 "$1" | tr -d ' \n')")
-	tail -c +42 "$1" | head -c "$size" | sed 's/"spacing":/"schedule":/' >text
-	{ head -c 33 "$1"; png_part tEXt text; tail -c +$((33 + 12 + size + 1)) "$1"; } >earlier.png
-	! cmp -s earlier.png "$1" && mv earlier.png "$1"
+	tail -c +42 "$1" | head -c "$size" | sed "$2" >text
+	{ head -c 33 "$1"; png_part tEXt text; tail -c +$((33 + 12 + size + 1)) "$1"; } >other.png
+	! cmp -s other.png "$1" && mv other.png "$1"
 }
+# Earlier versions wrote `schedule` for the key `spacing`; earlier PICTURE: it as they wrote it.
+earlier() { other_settings "$1" 's/"spacing":/"schedule":/'; }
 
 test_files_of_earlier_versions() {
 	set -- --steps 2 --spacing trailing --sampler ddim

@@ -96,6 +96,50 @@ TEST(recipe, key_of_earlier_versions)
     CHECK(strstr(err.text, "spacing is \"iddpm\" there and \"quad\" here"));
 }
 
+/* A mask, a way to fit or an encoding without a picture is refused, and so is an encoding with a mask. */
+TEST(recipe, picture_of_the_start)
+{
+    static const struct {
+        const char *from, *fit, *mask;
+        bool encode, right;
+    } cases[] = {
+        { "ab", "pad", "cd", false, true }, { "ab", NULL, NULL, true, true }, { "", NULL, NULL, false, true },
+        { "ab", NULL, "cd", true, false },  { "", NULL, "cd", false, false }, { "", NULL, NULL, true, false },
+        { "", "pad", NULL, false, false },
+    };
+
+    const uint32_t index = 0;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct recipe r = { "m",
+                                  "e",
+                                  .sampler = "",
+                                  .variance = "",
+                                  .spacing = "",
+                                  .steps = "",
+                                  .noise = "",
+                                  .format = "",
+                                  .keep_steps = 1,
+                                  .resample = 2,
+                                  .jump = 2,
+                                  .guidance = 1,
+                                  .from = cases[i].from,
+                                  .fit = cases[i].fit,
+                                  .mask = cases[i].mask,
+                                  .encode = cases[i].encode };
+        struct stored_recipe stored;
+        ddpm_error err;
+
+        char *text = recipe_text(&r, &index, 1);
+        REQUIRE(text);
+        int code = recipe_read(&stored, text, "text", &err);
+        CHECK(code == (cases[i].right ? DDPM_OK : DDPM_EDATA));
+        CHECK(!code || strstr(err.text, "text.from is empty") || strstr(err.text, "text.encode is true"));
+        free(text);
+        recipe_free(&stored);
+    }
+}
+
 TEST(recipe, wrong_ones)
 {
     static const char seed_below_0[] = "{\"program\":\"\",\"model\":\"\",\"engine_class\":\"\",\"seed\":\"-"

@@ -125,6 +125,17 @@ static struct image_size read_size(struct dd_json *j)
     return size;
 }
 
+/* Checks that what belongs to a picture has one, which the generator takes for granted.  A mask adds noise of
+   its own, so it does not go with the noise that an image is carried to. */
+static void check_start(struct dd_json *j, const struct recipe *r)
+{
+    if (!j->code && !*r->from && (r->mask || r->fit || r->encode))
+        j->code = dd_error(j->err, DDPM_EDATA,
+                           "%s.from is empty, but mask, fit and encode belong to a picture", j->path);
+    if (!j->code && r->mask && r->encode)
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.encode is true, expected false with a mask", j->path);
+}
+
 /* Fills r from the members of root; list [n] gets the indices. */
 static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name,
                        ddpm_error *err)
@@ -153,6 +164,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     }
     r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
     r->encode = dd_json_bool(&j, "encode");
+    check_start(&j, r);
 
     r->spacing = dd_json_text(&j, "spacing");
     r->steps = dd_json_text(&j, "steps");
