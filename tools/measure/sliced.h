@@ -14,10 +14,10 @@ struct sliced {
     size_t least;                   /* points in the smaller set */
 };
 
-/* Measures the distance between two sets.  It takes 850 bytes for each point, and time in proportion
+/* Measures the distance between two sets.  It takes about 900 bytes for each point, and time in proportion
    to the points.  DDPM_EUSAGE: a set has fewer than two points; DDPM_ENAN: a point is not finite;
-   DDPM_ENOMEM.  If the user interrupts, s means nothing. */
-int sliced_measure(struct sliced *s, const struct point_sets *sets, uint64_t seed, ddpm_error *err);
+   DDPM_ENOMEM.  If the user interrupts, f means nothing. */
+int sliced_measure(struct sliced *f, const struct point_sets *sets, uint64_t seed, ddpm_error *err);
 /* Fills f with the distance and its interval. */
 void sliced_distance(struct set_distance *f, const struct sliced *s);
 
