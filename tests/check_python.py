@@ -377,6 +377,8 @@ def test_train_tune_and_distance():
     tuned = ddpm.tune("tuned.ddpm", model, steps=(2, 3), images=16, iterations=3, callback=solvers.append)
     assert [line["steps"] for line in solvers] == [2, 3]
     assert tuned.sample(2, 3, sampler="tuned", classes=1).shape == (2, 8, 8, 1)
+    for steps in (0, 2**32 + 3, "all", [0, 1, 2]):
+        raises(ValueError, "sampler tuned takes a number of steps", tuned.sample, 1, steps, sampler="tuned", classes=1)
 
     made = model.sample(24, steps=5, classes=classes)
     np.save("made.npy", made)

@@ -43,6 +43,22 @@ test_guidance_same_bits() {
 	expect 0 ddpm verify -m guided.ddpm a
 }
 
+# A stop between two steps, guided and with known pixels: the next start goes on to the same bits.
+test_guidance_resumed() {
+	guided_model
+	ddpm sample -q -n 2 --steps 2 --outdir f && rm f/manifest.jsonl && half_mask half.png || fail sample
+	crash_library
+	for words in '--sampler ipndm' '--from f --mask half.png --fit resize --resample 2 --jump 2'; do
+		set -- -q -m guided.ddpm --class all --guidance 2 -n 3 --steps 6 $words
+		rm -rf whole stopped
+		expect 0 crash CRASH_TICKS=ticks -- sample "$@" --outdir whole
+		expect 75 crash CRASH_TICK=$(($(cat ticks) / 2)) -- sample "$@" --outdir stopped --batch 2
+		[ -f stopped/resume.safetensors ] || fail 'the batch under way is not saved'
+		expect 0 ddpm sample "$@" --outdir stopped --batch 3 --threads 2
+		for file in whole/*.png; do same "$file" "stopped/${file#whole/}" "$words"; done
+	done
+}
+
 # bench guides like sample; forward knows the null class as one more class.
 test_guidance_bench() {
 	guided_model

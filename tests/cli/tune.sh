@@ -66,7 +66,7 @@ test_tune_refused() {
 	says 'the model has no tuned solver of 6 steps, it has none: `ddpm tune --steps 6` makes one'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned -o a.png; says 'no tuned solver of 6 steps, it has none'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps all -o a.png; says 'takes a number of steps'
-	for steps in 0,1,2,999 iddpm:1,1,1,1 4294967300; do
+	for steps in 0 0,1,2,999 iddpm:1,1,1,1 4294967300; do
 		expect 64 ddpm sample --sampler tuned --steps $steps -o a.png; says "--steps $steps: sampler tuned takes a number of steps, such as 4"
 	done
 	expect 64 ddpm sample --sampler tuned --steps auto --max-time 1m -o a.png; says 'one of those that ddpm info lists'

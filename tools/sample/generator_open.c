@@ -95,7 +95,7 @@ static int open_own_chain(struct generator *s, struct recipe *r, ddpm_error *err
     int K, code = own_steps(&K, r->steps, s->about, err);
     if (code)
         return code;
-    if (K < 0)
+    if (K < 1)
         return dd_error(err, DDPM_EUSAGE, "--steps %.60s: sampler %s takes a number of steps, such as %d",
                         r->steps, r->sampler, s->about->tuned_count ? s->about->tuned[0].K : 6);
 

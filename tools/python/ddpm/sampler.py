@@ -68,10 +68,12 @@ class Chain:
         words, spread = _steps(steps), numbers.choice("spacing", spacing)
         # The steps of a tuned solver were learned; the library names a sampler that it does not have.
         learned = (sampler_traits(sampler) or {}).get("own_steps")
+        if learned and not (words.isdigit() and 0 < int(words) < 2**31):
+            raise ValueError(f"steps is {steps!r}: sampler {sampler} takes a number of steps, such as 4")
         with model._running():
             about = byref(model._about)
             if learned:
-                call(lib.ddpm_chain_tuned, byref(self.handle), about, int(words) if words.isdigit() else 0)
+                call(lib.ddpm_chain_tuned, byref(self.handle), about, int(words))
             else:
                 call(lib.ddpm_chain_respace, byref(self.handle), about, words, spread)
         tables = lib.ddpm_chain_tables(self.handle).contents
