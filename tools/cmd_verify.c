@@ -16,6 +16,7 @@
 #include "cli/options.h"
 #include "outdir/shard_manifests.h"
 #include "sample/generator.h"
+#include "sample/start_image.h"
 
 struct settings {
     struct common common;
@@ -322,12 +323,23 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Checks that the pictures and the mask are there which the user names, and opens the model. */
+static int open_run(struct run *r, ddpm_error *err)
+{
+    struct start_image from = { .count = 0 };
+    int code = r->s->from ? start_image_list(&from, r->s->from, err) : DDPM_OK;
+    start_image_close(&from);
+    if (!code)
+        code = input_check(r->s->mask, err);
+    return code ? code : model_open_whole(&r->model, r->s->model, err);
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     struct run r = { .s = settings };
     ddpm_error err;
     int worst = 0;
-    if (model_open_whole(&r.model, r.s->model, &err))
+    if (open_run(&r, &err))
         return complain(&command_verify, &err);
     const ddpm_about *a = ddpm_model_about(r.model);
     r.own = (struct image_size){ a->width, a->height };

@@ -147,6 +147,9 @@ test_mask_hostile() {
 		cp mask.png b.png; other_settings b.png "$script" || fail "$script"
 		expect 65 ddpm verify b.png --from a.png --mask half.png
 	done
+	expect 64 ddpm verify mask.png --from a.png, --mask half.png; says 'name 2 of the list is empty'
+	expect 66 ddpm verify a.png --from nothing.png; says 'nothing.png'
+	expect 66 ddpm verify a.png --mask nothing.png; says 'nothing.png'
 }
 
 test_mask_refused() {
