@@ -12,6 +12,7 @@ import torch
 from diffusers import UNet2DModel
 from safetensors.numpy import save_file
 from scipy.special import ndtri
+from splitmix import uniform
 
 IMAGES, BATCH = 1000, 50
 STEPS = (10, 50, 300, 700, 950, 999)
@@ -26,13 +27,7 @@ def images():
 
 def noise(seed, n, d):
     """z [d] of image n: SplitMix64 of place and step, through the normal quantile."""
-    i = np.arange(d, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        x = np.uint64(seed) + ((np.uint64(n) << np.uint64(32)) + i + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return ndtri(((x >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0 ** -52)
+    return ndtri(uniform(n << 32, d, seed))
 
 
 def main():

@@ -19,17 +19,9 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import load_file, save_file
+from splitmix import words
 
 program, cases, openai, ermon, out_path = sys.argv[1:6]
-
-
-def words(first, count):
-    """SplitMix64 (Steele, Lea, Flood 2014) of counters first, first + 1, ..."""
-    with np.errstate(over="ignore"):
-        x = (np.arange(count, dtype=np.uint64) + np.uint64(first + 1)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
 
 
 def signs(k, count):

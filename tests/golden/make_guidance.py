@@ -15,6 +15,7 @@ import functools, os, sys, types
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from splitmix import uniform
 
 case, out_path = sys.argv[1:3]
 SCALE = 3.0
@@ -29,14 +30,7 @@ from denoising_diffusion_pytorch.classifier_free_guidance import GaussianDiffusi
 
 def noise(step, count, seed=7):
     """The counter formula of the reference tables, as in make_runs.py."""
-    i = np.arange(count, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        k = (np.uint64(step) << np.uint64(32)) + i
-        x = np.uint64(seed) + (k + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-    u = ((x >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0 ** -52
+    u = uniform(step << 32, count, seed)
     return torch.erfinv(torch.from_numpy(2 * u - 1)) * 2.0 ** 0.5
 
 

@@ -19,6 +19,7 @@ import torch
 from scipy.special import ndtri
 from safetensors.torch import save_file
 from diffusers import UNet2DModel
+from splitmix import uniform
 
 T = 1000
 STEPS = [0, 1, 500, 999]
@@ -27,13 +28,7 @@ torch.set_num_threads(2)
 
 
 def z(seed, n):
-    i = np.arange(n, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        x = np.uint64(seed) + (i + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-    u = ((x >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0 ** -52
+    u = uniform(0, n, seed)
     return torch.erfinv(torch.from_numpy(2 * u - 1)) * 2.0 ** 0.5
 
 

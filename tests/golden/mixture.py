@@ -7,6 +7,7 @@ import statistics
 import sys
 import numpy as np
 import torch
+from splitmix import uniform
 
 mixture = json.load(open(sys.argv[1]))
 BETAS = np.linspace(1e-4, 0.02, 1000, dtype=np.float64)
@@ -23,14 +24,7 @@ class Double:
 
 
 def noise(step, count, seed=1):
-    i = np.arange(count, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        k = (np.uint64(step) << np.uint64(32)) + i
-        x = np.uint64(seed) + (k + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-    u = ((x >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0 ** -52
+    u = uniform(step << 32, count, seed)
     return np.array([statistics.NormalDist().inv_cdf(v) for v in u])
 
 
