@@ -97,10 +97,10 @@ int dd_tuned_chain(ddpm_chain **c, const ddpm_about *a, int K, ddpm_error *err)
                                  a->tuned[i].K);
 
     if (!solver)
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "the model has no tuned solver of %d steps, it has %s: `ddpm tune --steps %d` makes one", K,
-            known, K);
+        return dd_error(err, DDPM_EUSAGE,
+                        "the model has no tuned solver of %d steps, it has %s: "
+                        "`ddpm tune --steps %d -o NEW` makes one",
+                        K, known, K);
 
     double *alpha_bar = malloc((size_t)K * sizeof *alpha_bar);
     if (!alpha_bar)

@@ -63,7 +63,7 @@ test_tune_refused() {
 	expect 73 tune -o small.ddpm; says 'small.ddpm'
 	expect 66 ddpm tune -m none.ddpm -o a.ddpm; says 'none.ddpm'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps 6 -o a.png
-	says 'the model has no tuned solver of 6 steps, it has none: `ddpm tune --steps 6` makes one'
+	says 'the model has no tuned solver of 6 steps, it has none: `ddpm tune --steps 6 -o NEW` makes one'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned -o a.png; says 'no tuned solver of 6 steps, it has none'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps all -o a.png; says 'takes a number of steps'
 	for steps in 0 0,1,2,999 iddpm:1,1,1,1 4294967300; do

@@ -227,8 +227,8 @@ TEST(unit, solvers_that_a_model_lacks)
     ddpm_tuned s = solver_of(K);
     ddpm_error err = { 0 };
     CHECK(ddpm_chain_tuned(&chain, ddpm_model_about(m), 6, &err) == DDPM_EUSAGE);
-    CHECK_TEXT(err.text,
-               "the model has no tuned solver of 6 steps, it has none: `ddpm tune --steps 6` makes one");
+    CHECK_TEXT(err.text, "the model has no tuned solver of 6 steps, it has none: "
+                         "`ddpm tune --steps 6 -o NEW` makes one");
     fill(times, K);
     REQUIRE(!ddpm_model_add_tuned(&with, m, &s, NULL));
     CHECK(ddpm_chain_tuned(&chain, ddpm_model_about(with), 6, &err) == DDPM_EUSAGE &&
