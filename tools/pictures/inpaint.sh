@@ -2,11 +2,7 @@
 # inpaint.sh: draws inpaint.png beside itself: an image of the embedded model, a mask, and three images each whose white half was
 # painted anew without and with jumps back.  python3 with Pillow joins them.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-build=$(cd "${BUILD:-$here/../../build}" && pwd)
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-pictures-XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
+. "$(dirname "$0")/begin.sh"
 cd "$scratch"
 "$build/ddpm" sample -q --index 3 -o a.png
 python3 -c 'from PIL import Image; m = Image.new("L", (32, 32)); m.paste(255, (16, 0, 32, 32)); m.save("half.png")'

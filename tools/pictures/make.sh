@@ -3,11 +3,7 @@
 # the report of ddpm bench, which takes two minutes.  gnuplot and python3 are needed; options such as
 # --time 30s or --spread 100 go to ddpm bench.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-build=$(cd "${BUILD:-$here/../../build}" && pwd)
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-pictures-XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
+. "$(dirname "$0")/begin.sh"
 "$build/ddpm" sample --force -o "$here/grid.png"
 "$build/ddpm" bench --report "$scratch" "$@"
 python3 "$here/from_report.py" "$scratch/report.html" "$here"

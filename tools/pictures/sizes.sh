@@ -2,11 +2,7 @@
 # sizes.sh: draws sizes.png beside itself: above, images of the embedded model at its own size and at others; below, a picture and
 # what --strength 0.2, 0.4, 0.6, 0.8 and 1 make of it.  python3 with Pillow joins them.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-build=$(cd "${BUILD:-$here/../../build}" && pwd)
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-pictures-XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
+. "$(dirname "$0")/begin.sh"
 cd "$scratch"
 for size in 32x32 32x48 48x32 48x48; do "$build/ddpm" sample -q --index 2 --size $size -o $size.png; done
 "$build/ddpm" sample -q --index 3 -o a.png
