@@ -21,7 +21,8 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 endif
 say = $(if $(V),,@echo '  $1 $@';)
 
-# A file called *_PART.c is built only where configure found PART, and with the flags that PART needs.
+# A file called *_PART.c is built only where configure found PART, and with the flags that PART needs; *_SYSTEM.c
+# only for that system.
 sources = $(filter-out $(foreach p,$(ABSENT),%_$p.c),\
             $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(addprefix $(srcdir)/,$1)))))
 objects = $(patsubst %.c,$(O)/%.o,$(call sources,$1))

@@ -1,7 +1,7 @@
 /* ddpm-bench NAME [argument]...: runs one measurement of the engine.  `make bench` runs those that are
    reported in RESULTS.md. */
 #include "bench/bench.h"
-#include "base/clock.h"
+#include "base/system.h"
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ double bench_number(const char *name, const char *text, double least, double mos
 
 double bench_now(void)
 {
-    return dd_clock(CLOCK_MONOTONIC);
+    return dd_system_time(DD_TIME_RUNNING);
 }
 
 static int ascending(const void *a, const void *b)

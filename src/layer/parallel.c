@@ -24,22 +24,21 @@
    the tasks write becomes visible by the sum and the number: every thread adds to the sum with acquire and
    release, and the others acquire the number before they begin the next loop. */
 #include "layer/parallel.h"
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 #include "base/memory.h"
+#include "base/system.h"
 
 /* A range holds the loop's number in 24 bits, the first task in 20 and the end in 20.  Tasks are counted in
    units of the loop's grain. */
 enum { TASK_BITS = 20, LOOP_BITS = 24, TASKS_MOST = (1 << TASK_BITS) - 1 };
 
-/* A thread looks for SPIN_NANOSECONDS before it sleeps, and LOOKS times between two readings of the clock;
+/* A thread looks for this many seconds before it sleeps, and LOOKS times between two readings of the clock;
    see bench/decisions.md. */
-enum { SPIN_NANOSECONDS = 20000, LOOKS = 16 };
+static const double spin = 20e-6;
+
+enum { LOOKS = 16 };
 
 /* The stack of a thread.  The tasks' arrays take some kilobytes; the rest is for sanitizers. */
 enum { STACK_BYTES = 1 << 20 };
@@ -48,15 +47,14 @@ enum { STACK_BYTES = 1 << 20 };
 struct member {
     _Alignas(64) _Atomic uint64_t range;
     struct dd_team *team;
-    pthread_t thread;
+    struct dd_system_thread thread;
 };
 
 struct dd_team {
-    int threads;   /* how many there are, with the caller */
-    pid_t process; /* the process that has them */
+    int threads;  /* how many there are, with the caller */
+    long process; /* the process that has them */
     dd_parallel_delay *delay;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    struct dd_system_sleepers asleep;
 
     /* The present run; work is NULL when the threads shall end. */
     dd_parallel_work *work;
@@ -89,17 +87,24 @@ static inline void pause_briefly(void)
 #endif
 }
 
-static int64_t nanoseconds(void)
+/* A number and the value that it is to reach. */
+struct goal {
+    _Atomic uint32_t *at;
+    uint32_t value;
+};
+
+/* Returns whether the value is not reached yet.  The difference is signed, so that numbers may wrap
+   around. */
+static bool is_ahead(const void *user)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    const struct goal *g = user;
+    return (int32_t)(atomic_load(g->at) - g->value) < 0;
 }
 
-/* Returns when *at has reached `value`.  The difference is signed, so that numbers may wrap around. */
+/* Returns when *at has reached `value`. */
 static void wait_for(struct dd_team *t, _Atomic uint32_t *at, uint32_t value)
 {
-    int64_t start = 0;
+    double start = 0;
     for (int i = 0;; i++) {
         if ((int32_t)(atomic_load_explicit(at, memory_order_acquire) - value) >= 0)
             return;
@@ -107,28 +112,22 @@ static void wait_for(struct dd_team *t, _Atomic uint32_t *at, uint32_t value)
         if (i % LOOKS)
             continue;
         if (i == 0)
-            start = nanoseconds();
-        else if (nanoseconds() - start > SPIN_NANOSECONDS)
+            start = dd_system_time(DD_TIME_RUNNING);
+        else if (dd_system_time(DD_TIME_RUNNING) - start > spin)
             break;
     }
 
-    pthread_mutex_lock(&t->mutex);
     atomic_fetch_add(&t->sleepers, 1);
-    while ((int32_t)(atomic_load(at) - value) < 0)
-        pthread_cond_wait(&t->changed, &t->mutex);
+    dd_system_sleep(&t->asleep, is_ahead, &(struct goal){ at, value });
     atomic_fetch_sub(&t->sleepers, 1);
-    pthread_mutex_unlock(&t->mutex);
 }
 
 /* Wakes the threads that sleep, after a change of what wait_for looks at.  All four accesses are sequentially
    consistent: either wait_for sees the change after it has counted its sleeper, or this sees the sleeper. */
 static void wake(struct dd_team *t)
 {
-    if (!atomic_load(&t->sleepers))
-        return;
-    pthread_mutex_lock(&t->mutex);
-    pthread_cond_broadcast(&t->changed);
-    pthread_mutex_unlock(&t->mutex);
+    if (atomic_load(&t->sleepers))
+        dd_system_wake(&t->asleep);
 }
 
 /* ---- runs ---- */
@@ -153,7 +152,7 @@ static void take_part(struct dd_team *t, size_t me)
 }
 
 /* Is what a thread of the team does: it takes part in runs until there is no work. */
-static void *serve(void *user)
+static void serve(void *user)
 {
     const struct member *own = user;
     struct dd_team *t = own->team;
@@ -166,7 +165,7 @@ static void *serve(void *user)
         if (!enter(t, number))
             continue;
         if (!t->work)
-            return NULL;
+            return;
 
         take_part(t, me);
         atomic_fetch_add(&t->left, 1);
@@ -197,7 +196,7 @@ static void reset(struct dd_team *t)
 
 void dd_parallel_run(struct dd_team *t, dd_parallel_work *work, void *user)
 {
-    if (!t || t->threads == 1 || t->process != getpid()) {
+    if (!t || t->threads == 1 || t->process != dd_system_process()) {
         struct dd_worker alone = { .team = t, .threads = 1 };
         work(&alone, user);
         return;
@@ -212,29 +211,16 @@ void dd_parallel_run(struct dd_team *t, dd_parallel_work *work, void *user)
 
 /* ---- the team's life ---- */
 
-/* Starts the other threads, or as many as the system allows.  They take none of the caller's signals, but
-   those that an instruction of their own raises. */
+/* Starts the other threads, or as many as the system allows. */
 static void start(struct dd_team *t, int threads)
 {
-    static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
-    pthread_attr_t attr;
-    sigset_t all, before;
-
-    sigfillset(&all);
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        sigdelset(&all, own[i]);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; t->threads < threads; t->threads++) {
         struct member *m = &t->member[t->threads];
         m->team = t;
-        if (pthread_create(&m->thread, &attr, serve, m))
+        m->thread = (struct dd_system_thread){ .work = serve, .user = m };
+        if (!dd_system_thread_start(&m->thread, STACK_BYTES))
             break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
 }
 
 struct dd_team *dd_parallel_create(int threads)
@@ -242,10 +228,10 @@ struct dd_team *dd_parallel_create(int threads)
     struct dd_team *t = dd_memory(1, sizeof *t + (size_t)threads * sizeof *t->member);
     if (!t)
         return NULL;
+
     t->threads = 1;
-    t->process = getpid();
-    pthread_mutex_init(&t->mutex, NULL);
-    pthread_cond_init(&t->changed, NULL);
+    t->process = dd_system_process();
+    dd_system_sleepers_begin(&t->asleep);
     start(t, threads);
     return t;
 }
@@ -258,12 +244,11 @@ int dd_parallel_threads(const struct dd_team *t)
 void dd_parallel_free(struct dd_team *t)
 {
     /* A child process has a copy of the memory and none of the threads. */
-    if (t && t->process == getpid()) {
+    if (t && t->process == dd_system_process()) {
         open_gate(t, NULL, NULL);
         for (int i = 1; i < t->threads; i++)
-            pthread_join(t->member[i].thread, NULL);
-        pthread_cond_destroy(&t->changed);
-        pthread_mutex_destroy(&t->mutex);
+            dd_system_thread_join(&t->member[i].thread);
+        dd_system_sleepers_end(&t->asleep);
     }
     free(t);
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/clock.h"
+#include "base/system.h"
 #include "layer/conv_gradient.h"
 #include "layer/parallel.h"
 #include "net/backward.h"
@@ -270,7 +270,7 @@ static void walk(struct dd_worker *worker, void *user)
     const struct walk *p = user;
     ddpm_net *net = p->net;
     bool clock = dd_thread(worker) == 0;
-    double before = clock ? dd_clock(CLOCK_MONOTONIC) : 0;
+    double before = clock ? dd_system_time(DD_TIME_RUNNING) : 0;
 
     for (int i = p->first; i < p->end; i++) {
         if (net->program.node[i].of)
@@ -278,7 +278,7 @@ static void walk(struct dd_worker *worker, void *user)
         else
             dd_forward_node(net, p->s, i, worker);
         if (clock) {
-            double after = dd_clock(CLOCK_MONOTONIC);
+            double after = dd_system_time(DD_TIME_RUNNING);
             net->list[i].seconds += after - before;
             before = after;
         }

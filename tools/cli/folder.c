@@ -13,12 +13,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 
@@ -185,10 +184,10 @@ const struct folder_lock folder_not_locked = { -1, -1, NULL };
 static int lock(int fd, int how, const char *path, double end, const char *advice, ddpm_error *err)
 {
     while (flock(fd, how | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
-        if (interrupted || dd_clock(CLOCK_MONOTONIC) >= end)
+        if (interrupted || dd_system_time(DD_TIME_RUNNING) >= end)
             return held(fd, path, advice, err);
         /* flock cannot wait with a limit, so it is tried every 50 milliseconds. */
-        nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+        dd_system_pause(0.05);
     }
     return DDPM_OK;
 }
@@ -227,7 +226,7 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
 int folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice,
                 ddpm_error *err)
 {
-    double end = dd_clock(CLOCK_MONOTONIC) + wait;
+    double end = dd_system_time(DD_TIME_RUNNING) + wait;
     *l = folder_not_locked;
     l->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (l->folder < 0 && errno == ENOENT)

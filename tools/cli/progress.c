@@ -13,13 +13,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "base/clock.h"
+#include "base/system.h"
 
 enum { BAR_LEAST = 10, BAR_MOST = 40, LINE = 256 };
 
 double progress_now(void)
 {
-    return dd_clock(CLOCK_MONOTONIC);
+    return dd_system_time(DD_TIME_RUNNING);
 }
 
 int progress_columns(FILE *f)

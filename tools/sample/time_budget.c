@@ -5,12 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/clock.h"
 #include "base/error.h"
-
-#ifndef CLOCK_BOOTTIME
-#define CLOCK_BOOTTIME CLOCK_MONOTONIC
-#endif
+#include "base/system.h"
 
 /* Reads text as a time of day on the date in t, or as date and time.  A date that the calendar does not have,
    such as 30 February, is refused; mktime would make another date from it. */
@@ -36,7 +32,7 @@ static bool read_time(struct tm *t, const char *text)
 /* Reads when the run must end.  A time of day that is past today means tomorrow. */
 static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
 {
-    time_t now = (time_t)dd_clock(CLOCK_REALTIME);
+    time_t now = (time_t)dd_system_time(DD_TIME_OF_DAY);
     struct tm t;
     char today[40];
 
@@ -63,14 +59,14 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
 
 int time_budget_begin(struct time_budget *p, double max_time, const char *deadline, ddpm_error *err)
 {
-    *p = (struct time_budget){ .end = max_time > 0 ? dd_clock(CLOCK_BOOTTIME) + max_time : INFINITY };
+    *p = (struct time_budget){ .end = max_time > 0 ? dd_system_time(DD_TIME_ELAPSED) + max_time : INFINITY };
     return deadline ? read_deadline(&p->deadline, deadline, err) : DDPM_OK;
 }
 
 double time_budget_left(const struct time_budget *p)
 {
-    double left = isfinite(p->end) ? p->end - dd_clock(CLOCK_BOOTTIME) : INFINITY;
-    return p->deadline ? fmin(left, (double)p->deadline - dd_clock(CLOCK_REALTIME)) : left;
+    double left = isfinite(p->end) ? p->end - dd_system_time(DD_TIME_ELAPSED) : INFINITY;
+    return p->deadline ? fmin(left, (double)p->deadline - dd_system_time(DD_TIME_OF_DAY)) : left;
 }
 
 bool time_budget_over(const struct time_budget *p)

@@ -1,10 +1,10 @@
 /* A time budget says how long a run may take: for a time from its start (--max-time), or until a time of day
    (--deadline).  It also estimates how long the next step will take, from the steps so far.
 
-   There are three clocks.  CLOCK_BOOTTIME counts the time from the start: it goes on while the machine is
-   suspended, and is never set.  The time of day (CLOCK_REALTIME) is read anew at every check, so that a clock
-   that is corrected during the run is believed.  CLOCK_MONOTONIC measures steps: it stands still while the
-   machine is suspended. */
+   There are three clocks.  DD_TIME_ELAPSED counts the time from the start: it goes on while the machine is
+   suspended, and is never set.  The time of day is read anew at every check, so that a clock that is
+   corrected during the run is believed.  DD_TIME_RUNNING measures steps: it stands still while the machine is
+   suspended. */
 #ifndef DDPM_TIME_BUDGET_H
 #define DDPM_TIME_BUDGET_H
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include "ddpm.h"
 
 struct time_budget {
-    double end;      /* end of --max-time on CLOCK_BOOTTIME; INFINITY: not given */
+    double end;      /* end of --max-time on DD_TIME_ELAPSED; INFINITY: not given */
     time_t deadline; /* time of day of --deadline; 0: not given */
     double save;     /* seconds that saving a batch takes at most */
     double step;     /* seconds that a step of `rows` images takes; rows 0: not known */
