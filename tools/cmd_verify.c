@@ -26,7 +26,13 @@ struct settings {
 };
 static const struct settings defaults = { .batch = 16, .sample = 8 };
 
+/* Levels of 8 bits by which another engine class may differ.  A level of 8 bits is 257 of 16 bits. */
 enum { OTHER_CLASS_LEVELS = 2 };
+
+static int other_class_levels(const struct picture *p)
+{
+    return p->bytes == 2 ? OTHER_CLASS_LEVELS * 257 : OTHER_CLASS_LEVELS;
+}
 
 /* The things that all checks share.  Each check gives the model the size of its picture. */
 struct run {
@@ -94,8 +100,14 @@ static int read_file(struct check *c, const struct run *r, ddpm_error *err)
         return code;
 
     const ddpm_about *a = ddpm_model_about(r->model);
+    const struct image_format *format = image_format_named(c->stored.recipe.format);
+    if (!format || !format->picture || format->bytes != c->found.bytes)
+        return dd_error(
+            err, DDPM_EDATA,
+            "%s has %d bits a value and its settings say format %.20s: another program rewrote it", c->path,
+            8 * c->found.bytes, c->stored.recipe.format);
     c->layout = layout_of(a, c->stored.n, c->stored.recipe.keep_steps);
-    code = layout_picture(&c->made, &c->layout, a, err);
+    code = layout_picture(&c->made, &c->layout, a, c->found.bytes, err);
     if (code)
         return code;
 
@@ -142,7 +154,7 @@ static int make_again(struct check *c, const struct run *r, ddpm_error *err)
     c->other_class = strcmp(again.engine_class, c->stored.recipe.engine_class) != 0;
     if (c->other_class)
         remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path,
-               c->stored.recipe.engine_class, again.engine_class, OTHER_CLASS_LEVELS);
+               c->stored.recipe.engine_class, again.engine_class, other_class_levels(&c->found));
     return generator_run(&c->generator, c->stored.index, c->stored.n, take_image, c, err);
 }
 
@@ -177,11 +189,11 @@ static struct difference difference_of(const struct check *c)
         /* Pixel (y, x) of scale 1 is shown by scale x scale pixels. */
         size_t y = i / row / scale, x = i % row / channels / scale;
         size_t at = (y * (size_t)c->made.width + x) * channels + i % channels;
-        int levels = abs(c->made.pixel[at] - found->pixel[i]);
+        int levels = abs(picture_level(&c->made, at) - picture_level(found, i));
         d.differ += levels != 0;
         d.largest = levels > d.largest ? levels : d.largest;
     }
-    d.same = d.largest <= (c->other_class ? OTHER_CLASS_LEVELS : 0);
+    d.same = d.largest <= (c->other_class ? other_class_levels(found) : 0);
     return d;
 }
 

@@ -1,5 +1,5 @@
 /* picture_write makes a PNG by the rules of the standard (chunks and their CRC-32) that keeps pixels and
-   text, and damage to it is seen. An array has the bytes that numpy's description of its format asks
+   texts, and damage to it is seen. An array has the bytes that numpy's description of its format asks
    for. */
 #include <stdint.h>
 #include <zlib.h>
@@ -16,14 +16,14 @@ static size_t u32(const unsigned char *p)
 }
 
 /* Writes a picture with another value in every place as a file into data. Returns its size. */
-static size_t make(unsigned char data[ROOM], struct picture *p, int channels, const char *text)
+static size_t make(unsigned char data[ROOM], struct picture *p, int channels, int bytes, const char *text)
 {
     ddpm_error err;
     FILE *f = tmpfile();
     size_t size = 0;
-    if (!f || picture_create(p, 7, 5, channels, &err))
+    if (!f || picture_create(p, 7, 5, channels, bytes, &err))
         return 0;
-    for (int i = 0; i < 7 * 5 * channels; i++)
+    for (int i = 0; i < 7 * 5 * channels * bytes; i++)
         p->pixel[i] = (unsigned char)(37 * i + 11);
     if (!picture_write(f, p, text, &err)) {
         rewind(f);
@@ -37,7 +37,7 @@ TEST(picture, chunks_have_their_checksums)
 {
     static unsigned char data[ROOM];
     struct picture p;
-    size_t size = make(data, &p, 3, "{\"a\":1}"), at = 8;
+    size_t size = make(data, &p, 3, 1, "{\"a\":1,\"b\":\"\",\"program\":\"ddpm 7\"}"), at = 8;
     char order[64] = "";
     while (at + 12 <= size && at + 12 + u32(data + at) <= size) {
         size_t length = u32(data + at);
@@ -46,23 +46,26 @@ TEST(picture, chunks_have_their_checksums)
         at += 12 + length;
     }
     CHECK(size > 0 && at == size);
-    CHECK_TEXT(order, "IHDRtEXtIDATIEND");
-    CHECK(u32(data + 33) == 12 && !memcmp(data + 41, "ddpm\0{\"a\":1}", 12));
+    CHECK_TEXT(order, "IHDRtEXttEXttEXtIDATIEND");
+    CHECK(u32(data + 33) == 38 && !memcmp(data + 41, "ddpm\0{\"a\":1,", 12));
+    CHECK(u32(data + 83) == 15 && !memcmp(data + 91, "Software\0ddpm 7", 15));
+    CHECK(u32(data + 110) == 15 && !memcmp(data + 118, "Description\0a 1", 15));
     picture_free(&p);
 }
 
 TEST(picture, reads_what_it_wrote)
 {
     static unsigned char data[ROOM];
-    for (int channels = 1; channels <= 4; channels++) {
+    for (int k = 0; k < 8; k++) {
         struct picture p, q;
         char *text;
         ddpm_error err;
-        size_t size = make(data, &p, channels, "settings");
+        int channels = 1 + k % 4, bytes = 1 + k / 4;
+        size_t size = make(data, &p, channels, bytes, "settings");
         REQUIRE(size > 0 && picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_OK);
         CHECK_TEXT(text, "settings");
-        CHECK(q.width == 7 && q.height == 5 && q.channels == channels);
-        CHECK(!memcmp(p.pixel, q.pixel, (size_t)(35 * channels)));
+        CHECK(q.width == 7 && q.height == 5 && q.channels == channels && q.bytes == bytes);
+        CHECK(!memcmp(p.pixel, q.pixel, (size_t)(35 * channels * bytes)));
         free(text);
         picture_free(&p);
         picture_free(&q);
@@ -83,7 +86,7 @@ TEST(picture, damage_is_seen)
     struct picture p, q;
     char *text;
     ddpm_error err;
-    size_t size = make(data, &p, 1, "settings");
+    size_t size = make(data, &p, 1, 1, "settings");
 
     for (size_t cut = 0; cut + 12 < size; cut++) {
         unsigned char *copy = malloc(cut + 1);
@@ -112,23 +115,27 @@ TEST(picture, damage_is_seen)
     picture_free(&p);
 }
 
-/* A level is clamp(rint(127.5 (x + 1))), rounded half to even, so 127.5 becomes 128. */
+/* A level is clamp(rint(127.5 (x + 1))), rounded half to even, so 127.5 becomes 128; with 16 bits 32767.5
+   takes the place of 127.5. */
 TEST(picture, levels)
 {
     struct picture p;
     ddpm_error err;
     const double x[8] = { -1, 1, 0, -1.5, 7, -0.999, 0.5, NAN };
-    const unsigned char level[8] = { 0, 255, 128, 0, 255, 0, 191, 0 };
-    REQUIRE(picture_create(&p, 4, 4, 1, &err) == DDPM_OK);
-    picture_tile(&p, 3, 2, x, 2, 2);
-    picture_tile(&p, 0, 2, x + 4, 2, 2);
-    for (int i = 0; i < 4; i++) {
-        CHECK(p.pixel[(2 + i / 2) * 4 + 2 + i % 2] == level[i]);
-        CHECK(p.pixel[i / 2 * 4 + i % 2] == level[4 + i]);
+    const int level[2][8] = { { 0, 255, 128, 0, 255, 0, 191, 0 },
+                              { 0, 65535, 32768, 0, 65535, 33, 49151, 0 } };
+    for (int bytes = 1; bytes <= 2; bytes++) {
+        REQUIRE(picture_create(&p, 4, 4, 1, bytes, &err) == DDPM_OK);
+        picture_tile(&p, 3, 2, x, 2, 2);
+        picture_tile(&p, 0, 2, x + 4, 2, 2);
+        for (size_t i = 0; i < 4; i++) {
+            CHECK(picture_level(&p, (2 + i / 2) * 4 + 2 + i % 2) == level[bytes - 1][i]);
+            CHECK(picture_level(&p, i / 2 * 4 + i % 2) == level[bytes - 1][4 + i]);
+        }
+        picture_free(&p);
     }
-    picture_free(&p);
-    CHECK(picture_create(&p, 4, 4, 5, &err) == DDPM_EUSAGE);
-    CHECK(picture_create(&p, 1 << 20, 1 << 20, 3, &err) == DDPM_EUSAGE);
+    CHECK(picture_create(&p, 4, 4, 5, 1, &err) == DDPM_EUSAGE);
+    CHECK(picture_create(&p, 1 << 20, 1 << 20, 3, 1, &err) == DDPM_EUSAGE);
 }
 
 /* Format 1.0 has a magic number, a version, the length of the rest of the head (little-endian), and the

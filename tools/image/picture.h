@@ -1,4 +1,4 @@
-/* Pictures of 8-bit pixels, and the PNG files that carry the settings of their images. */
+/* Pictures of 8 or 16 bits a value, and the PNG files that carry the settings of their images. */
 #ifndef DDPM_PICTURE_H
 #define DDPM_PICTURE_H
 #include <stdio.h>
@@ -6,6 +6,7 @@
 
 struct picture {
     int width, height, channels; /* 1 to 4 channels */
+    int bytes;                   /* bytes of a value: 1, or 2 in the order of this machine */
     unsigned char *pixel;        /* [height, width, channels] */
 };
 
@@ -13,13 +14,16 @@ struct picture {
 
 /* Makes a black picture.  DDPM_EUSAGE: it has more than PICTURE_MOST bytes, or a number of channels
    that PNG does not have. */
-int picture_create(struct picture *p, int width, int height, int channels, ddpm_error *err);
+int picture_create(struct picture *p, int width, int height, int channels, int bytes, ddpm_error *err);
 void picture_free(struct picture *p);
 /* Fills tile i of a picture with `columns` tiles a row from x [height, width, channels] in [-1, 1]. */
 void picture_tile(struct picture *p, int i, int columns, const double *x, int height, int width);
 /* Fills tile i with a pattern of crosses, which shows that there is no image. */
 void picture_cross(struct picture *p, int i, int columns, int height, int width);
-/* Writes a PNG with `text`, ASCII, in a tEXt chunk `ddpm`. */
+/* Returns value i of [height, width, channels], from 0 to 255 or, with two bytes, to 65535. */
+int picture_level(const struct picture *p, size_t i);
+/* Writes a PNG with `text`, ASCII, in a tEXt chunk `ddpm`.  Where text is a JSON object, its members are also
+   written under keywords that picture viewers show: Software, and Description for all of them. */
 int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error *err);
 /* Reads pixels and text, which the caller frees.  DDPM_EDATA: the file is no PNG, or has no such text. */
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err);

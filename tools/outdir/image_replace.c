@@ -5,7 +5,6 @@
 #include "outdir/image_replace.h"
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/error.h"
@@ -22,10 +21,9 @@ bool image_replace_is_there(const char *path)
    begin with a dot. */
 static bool may_be_image(const char *folder, const char *name)
 {
-    const char *ending = ending_of(name);
-    bool picture = !strcasecmp(ending, "png") || !strcasecmp(ending, "npy");
     (void)folder;
-    return (*name != '.' || picture) && !folder_own_name(name) && strcmp(name, "lost+found");
+    return (*name != '.' || image_format_ending(ending_of(name))) && !folder_own_name(name) &&
+           strcmp(name, "lost+found");
 }
 
 /* Counts the listed images whose files exist.  If a manifest cannot be read, counts all files that may be

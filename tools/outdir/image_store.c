@@ -28,13 +28,13 @@ double image_store_values(const struct image_store *a)
 }
 
 /* Estimates the bytes of an image file.  The least is at deflate's highest ratio, 1032 to 1; the most is
-   without compression.  An array has a head of 128 bytes and 4 bytes for each value. */
+   without compression.  A picture has its settings twice.  An array has a head of 128 bytes. */
 static void estimate_size(const struct image_store *a, double *least, double *most)
 {
-    double text = (double)strlen(a->header) + 100, values = image_store_values(a);
+    double text = 2 * (double)strlen(a->header) + 200, size = image_store_values(a) * a->format->bytes;
 
-    *least = a->array ? 128 + 4 * values : text + values / 1032;
-    *most = a->array ? *least : text + values * 1.01;
+    *least = a->format->picture ? text / 2 + size / 1032 : 128 + size;
+    *most = a->format->picture ? text + size * 1.01 : *least;
 }
 
 /* Checks that the folder can be written to and that its file system has room for the missing images. */
@@ -168,7 +168,7 @@ int image_store_open(struct image_store *a, struct image_work *w, ddpm_error *er
     a->manifest = a->replaced = (struct manifest){ .fd = -1 };
     a->waiting = 0;
     a->image = (struct image_output){
-        .about = a->about, .recipe = a->recipe, .n = 1, .array = a->array, .single = true, .force = true
+        .about = a->about, .recipe = a->recipe, .n = 1, .format = a->format, .single = true, .force = true
     };
     a->path = a->header = NULL;
     a->damaged = a->named = 0;

@@ -14,7 +14,8 @@ struct image_store {
     const ddpm_about *about;
     const struct recipe *recipe;
     const char *folder, *pattern; /* pattern: of the images' names (image_name.h) */
-    bool array, force;
+    const struct image_format *format;
+    bool force;
     bool check;        /* read the images that are there, and find damaged ones */
     bool retry;        /* make images again that were lost to NaN */
     const char *part;  /* the shard's part of file names, "-0-of-4" (shard.h), or "" */

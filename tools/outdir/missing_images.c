@@ -64,8 +64,9 @@ static int settings_equal(bool *equal, const struct image_store *a, uint32_t ind
     struct stat st;
     char *text = NULL;
 
-    if (a->array) {
-        *equal = stat(a->path, &st) == 0 && (double)st.st_size == HEAD + 4 * image_store_values(a);
+    if (!a->format->picture) {
+        *equal =
+            stat(a->path, &st) == 0 && (double)st.st_size == HEAD + a->format->bytes * image_store_values(a);
         return DDPM_OK;
     }
 

@@ -55,16 +55,11 @@ static int read_shard(struct sample_job *j, ddpm_error *err)
     return DDPM_OK;
 }
 
-static bool is_array(const struct sample_job *j)
-{
-    return !strcmp(sample_settings_format(j->s), "npy");
-}
-
 const char *sample_job_output(const struct sample_job *j)
 {
     if (j->s->output)
         return j->s->output;
-    return is_array(j) ? "sample.npy" : "sample.png";
+    return sample_settings_format(j->s)->picture ? "sample.png" : "sample.npy";
 }
 
 /* Reads and checks everything that does not need the model. */
@@ -106,12 +101,12 @@ static int open_image_output(struct sample_job *j, ddpm_error *err)
         .recipe = &j->recipe,
         .index = j->index,
         .n = j->n,
-        .array = is_array(j),
+        .format = sample_settings_format(j->s),
         .force = s->force,
     };
 
     /* Several images in one file are enlarged to a size that can be looked at. */
-    if (!g->array) {
+    if (g->format->picture) {
         struct layout l = layout_of(g->about, g->n, j->recipe.keep_steps);
         j->recipe.scale = layout_scale(&l, (int)s->scale);
     }
@@ -128,7 +123,7 @@ static const char *pattern_of(const struct sample_job *j)
 {
     if (j->s->name)
         return j->s->name;
-    return is_array(j) ? "image-%06d.npy" : "image-%06d.png";
+    return sample_settings_format(j->s)->picture ? "image-%06d.png" : "image-%06d.npy";
 }
 
 static int open_batch(struct sample_job *j, ddpm_error *err)
@@ -143,7 +138,7 @@ static int open_batch(struct sample_job *j, ddpm_error *err)
         .recipe = &j->recipe,
         .folder = s->outdir,
         .pattern = pattern_of(j),
-        .array = is_array(j),
+        .format = sample_settings_format(j->s),
         .force = s->force,
         .check = s->check_existing,
         .retry = s->retry_nan,

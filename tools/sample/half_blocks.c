@@ -40,9 +40,12 @@ static struct color mean_of(const struct picture *p, int x, int y, int width, in
         int64_t sum = 0;
         for (int j = top; j < bottom; j++)
             for (int i = left; i < right; i++)
-                sum += p->pixel[((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels +
-                                (size_t)channel];
-        mean[c] = (sum + count / 2) / count; /* rounded */
+                sum += picture_level(p, ((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels +
+                                            (size_t)channel);
+
+        /* Levels of 16 bits are 257 times those of 8.  The mean is rounded. */
+        int64_t parts = p->bytes == 2 ? 257 * count : count;
+        mean[c] = (sum + parts / 2) / parts;
     }
     return (struct color){ (int)mean[0], (int)mean[1], (int)mean[2] };
 }

@@ -28,12 +28,12 @@ int layout_scale(const struct layout *l, int asked)
     return (WIDTH_LEAST + width - 1) / width;
 }
 
-int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err)
+int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, int bytes, ddpm_error *err)
 {
     if ((double)l->columns * l->width > 1e6 || (double)l->rows * l->height > 1e6)
         return dd_error(err, DDPM_EUSAGE, "%d x %d tiles make too large a picture: use --outdir", l->columns,
                         l->rows);
-    return picture_create(p, l->columns * l->width, l->rows * l->height, a->channels, err);
+    return picture_create(p, l->columns * l->width, l->rows * l->height, a->channels, bytes, err);
 }
 
 void layout_put(struct picture *p, const struct layout *l, int place, const double *frame)
@@ -84,15 +84,15 @@ static int open_picture(struct image_output *g, ddpm_error *err)
 {
     const struct picture *p = &g->picture;
     int scale = g->recipe->scale;
-    int code = layout_picture(&g->picture, &g->layout, g->about, err);
+    int code = layout_picture(&g->picture, &g->layout, g->about, g->format->bytes, err);
     if (code || scale <= 1)
         return code;
-    if ((double)p->width * scale * p->height * scale * p->channels > PICTURE_MOST)
+    if ((double)p->width * scale * p->height * scale * p->channels * p->bytes > PICTURE_MOST)
         return dd_error(
             err, DDPM_EUSAGE,
             "--scale %d makes a picture of %d x %d pixels, which is too large: take a smaller one", scale,
             p->width * scale, p->height * scale);
-    return picture_create(&g->large, p->width * scale, p->height * scale, p->channels, err);
+    return picture_create(&g->large, p->width * scale, p->height * scale, p->channels, p->bytes, err);
 }
 
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
@@ -101,10 +101,10 @@ int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
     g->picture = g->large = (struct picture){ .pixel = NULL };
     g->output = (struct dd_output){ .stream = NULL };
     g->nan = NULL;
-    int code = g->array ? open_array(g, err) : open_picture(g, err);
+    int code = g->format->picture ? open_picture(g, err) : open_array(g, err);
     if (!code)
         code = dd_output_create_any(&g->output, file, g->force, err);
-    if (!code && g->array)
+    if (!code && !g->format->picture)
         code = head_of_array(g->output.stream, g, err);
     if (code)
         image_output_free(g);
@@ -113,7 +113,7 @@ int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
 
 int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err)
 {
-    if (g->array)
+    if (!g->format->picture)
         return array_values(g->output.stream, frame ? frame : g->nan, image_size(g), err);
     layout_put(&g->picture, &g->layout, place, frame);
     return DDPM_OK;
@@ -122,12 +122,11 @@ int image_output_add(struct image_output *g, int place, const double *frame, ddp
 /* Enlarges a picture by the nearest neighbour: each pixel becomes scale x scale of them. */
 static void enlarge(struct picture *large, const struct picture *p, int scale)
 {
-    size_t channels = (size_t)p->channels;
+    size_t pixel = (size_t)p->channels * (size_t)p->bytes;
     for (int y = 0; y < large->height; y++)
         for (int x = 0; x < large->width; x++)
-            memcpy(large->pixel + ((size_t)y * (size_t)large->width + (size_t)x) * channels,
-                   p->pixel + ((size_t)(y / scale) * (size_t)p->width + (size_t)(x / scale)) * channels,
-                   channels);
+            memcpy(large->pixel + ((size_t)y * (size_t)large->width + (size_t)x) * pixel,
+                   p->pixel + ((size_t)(y / scale) * (size_t)p->width + (size_t)(x / scale)) * pixel, pixel);
 }
 
 /* Returns the picture to be written, at the recipe's scale. */
@@ -151,7 +150,7 @@ static int write_picture(struct image_output *g, ddpm_error *err)
 
 int image_output_finish(struct image_output *g, ddpm_error *err)
 {
-    int code = g->array ? DDPM_OK : write_picture(g, err);
+    int code = g->format->picture ? write_picture(g, err) : DDPM_OK;
     if (!code && fflush(g->output.stream))
         code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", g->output.path, strerror(errno));
     return code;

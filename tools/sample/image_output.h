@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include "base/file.h"
 #include "image/picture.h"
+#include "sample/image_format.h"
 #include "sample/recipe.h"
 
 /* The places of n images in one picture.  They form a near-square grid or, if several states of each are
@@ -23,8 +24,9 @@ enum { WIDTH_LEAST = 512 };
 int layout_scale(const struct layout *l, int asked);
 /* Lays out n images of `frames` states each. */
 struct layout layout_of(const ddpm_about *a, int n, int frames);
-/* Makes a black picture of all tiles. */
-int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err);
+/* Makes a black picture of all tiles, with values of this many bytes. */
+int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, int bytes,
+                   ddpm_error *err);
 /* Puts the image of a place into its tiles.  frame [frames, h, w, c]; NULL: the image is lost, and its tiles
    are crossed out. */
 void layout_put(struct picture *p, const struct layout *l, int place, const double *frame);
@@ -34,7 +36,8 @@ struct image_output {
     const struct recipe *recipe;
     const uint32_t *index; /* [n], the images in the file */
     int n;
-    bool array, single, force; /* single: the array has no axis of n; force: replace a file */
+    const struct image_format *format;
+    bool single, force; /* single: the array has no axis of n; force: replace a file */
     struct layout layout;
     struct picture picture; /* the picture at scale 1 */
     struct picture large;   /* the picture at the recipe's scale, if that is above 1 */

@@ -36,7 +36,7 @@ struct recipe {
     int keep_steps;     /* how many states of each image are shown, at least 1 */
     int scale;          /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
     const char *noise;  /* hash of a file of given noise, or "" */
-    const char *format; /* "png" or "npy" */
+    const char *format; /* name of the files' format (image_format.h) */
 };
 
 /* Reads a class as --class takes it: a number, "all", "none", or NULL where it was left out. */

@@ -22,12 +22,6 @@ enum { RESAMPLE = 10, JUMP = 10 };
 /* Song et al. 2021 take 0.16 for Langevin steps as a corrector. */
 static const double SNR_DEFAULT = 0.16;
 
-const char *const *sample_settings_formats(void)
-{
-    static const char *const names[] = { "png", "npy", NULL };
-    return names;
-}
-
 static const char *name_of(const struct sample_settings *s)
 {
     const char *name = s->outdir ? s->name : s->output;
@@ -44,11 +38,12 @@ static const ddpm_sampler_traits *traits_of(const struct sample_settings *s)
     return ddpm_sampler_traits_of(sampler_of(s));
 }
 
-const char *sample_settings_format(const struct sample_settings *s)
+const struct image_format *sample_settings_format(const struct sample_settings *s)
 {
+    const struct image_format *named = image_format_ending(ending_of(name_of(s)));
     if (s->format)
-        return s->format;
-    return strcasecmp(ending_of(name_of(s)), "npy") ? "png" : "npy";
+        return image_format_named(s->format);
+    return named ? named : image_format_named(image_format_names()[0]);
 }
 
 bool sample_settings_timed(const struct sample_settings *s)
@@ -64,13 +59,13 @@ bool sample_settings_auto_steps(const struct sample_settings *s)
 /* Checks that the ending of the file's name fits its format: a PNG called .npy would mislead its readers. */
 static int check_ending(const struct sample_settings *s, ddpm_error *err)
 {
-    const char *ending = ending_of(name_of(s)), *format = sample_settings_format(s);
-    bool png = !strcasecmp(ending, "png"), npy = !strcasecmp(ending, "npy");
-    if ((png || npy) && strcasecmp(ending, format))
+    const char *ending = ending_of(name_of(s)), *format = sample_settings_format(s)->name;
+    const struct image_format *named = image_format_ending(ending);
+    if (named && strcmp(named->ending, sample_settings_format(s)->ending))
         return dd_error(err, DDPM_EUSAGE,
                         "%.200s: --format %s writes no .%s: leave it out, or choose another name", name_of(s),
                         format, ending);
-    if (*ending && !png && !npy && !s->format)
+    if (*ending && !named && !s->format)
         return dd_error(err, DDPM_EUSAGE,
                         "%.200s: images are written as .png or .npy: name it so, or add --format",
                         name_of(s));
@@ -80,9 +75,10 @@ static int check_ending(const struct sample_settings *s, ddpm_error *err)
 /* Checks that --show has one picture to draw and standard output to itself. */
 static int check_show(const struct sample_settings *s, ddpm_error *err)
 {
-    if (s->show && (s->outdir || strcmp(sample_settings_format(s), "png")))
-        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s",
-                        s->outdir ? "--outdir" : "the format npy");
+    if (s->show && (s->outdir || !sample_settings_format(s)->picture))
+        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s%s",
+                        s->outdir ? "--outdir" : "the format ",
+                        s->outdir ? "" : sample_settings_format(s)->name);
     if (s->show && s->common.json)
         return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
     return DDPM_OK;
@@ -90,9 +86,10 @@ static int check_show(const struct sample_settings *s, ddpm_error *err)
 
 static int check_scale(const struct sample_settings *s, ddpm_error *err)
 {
-    if (s->scale && (s->outdir || strcmp(sample_settings_format(s), "png")))
-        return dd_error(err, DDPM_EUSAGE, "--scale is for one picture: leave it out, or leave out %s",
-                        s->outdir ? "--outdir" : "the format npy");
+    if (s->scale && (s->outdir || !sample_settings_format(s)->picture))
+        return dd_error(err, DDPM_EUSAGE, "--scale is for one picture: leave it out, or leave out %s%s",
+                        s->outdir ? "--outdir" : "the format ",
+                        s->outdir ? "" : sample_settings_format(s)->name);
     return DDPM_OK;
 }
 
@@ -277,7 +274,7 @@ int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, dd
         .spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0],
         .eta = s->eta,
         .keep_steps = (int)s->keep_steps,
-        .format = sample_settings_format(s),
+        .format = sample_settings_format(s)->name,
         .order = (int)s->order,
         .corrector = (int)s->corrector,
         .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "cli/options.h"
+#include "sample/image_format.h"
 #include "sample/recipe.h"
 
 struct sample_settings {
@@ -39,16 +40,12 @@ struct sample_settings {
 
 enum { SNR_UNSET = -1 };
 
-/* Returns the choices of --format, NULL-terminated. */
-const char *const *sample_settings_formats(void);
-
 /* The largest distance to the teacher's images (mean per element, values from -1 to 1) that --fast accepts.
    The best solver without tuning has about this distance with 10 steps. */
 #define FAST_DISTANCE 0.05
 
-/* Returns the format of the files, "png" or "npy", from --format or else from the ending of the file's
-   name. */
-const char *sample_settings_format(const struct sample_settings *s);
+/* Returns the format of the files, from --format or else from the ending of the file's name. */
+const struct image_format *sample_settings_format(const struct sample_settings *s);
 /* Returns whether --max-time or --deadline limits the run. */
 bool sample_settings_timed(const struct sample_settings *s);
 /* Returns whether --steps is auto: the time limit chooses the number of steps. */

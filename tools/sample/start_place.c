@@ -77,7 +77,7 @@ static int check(const struct start_image *pictures, const struct sample_setting
     free(folder);
 
     /* An array is no picture, and standard output has no place. */
-    if (strcmp(sample_settings_format(s), "png") || (!s->outdir && !strcmp(output, "-")))
+    if (!sample_settings_format(s)->picture || (!s->outdir && !strcmp(output, "-")))
         return DDPM_OK;
     if (in)
         return dd_error(err, DDPM_EUSAGE,

@@ -20,7 +20,7 @@ enum { FINE = 3, LETTERS = 100, QUADS = 16 * LETTERS, CAPITAL = 7 };
 int canvas_create(struct canvas *c, int width, int height, ddpm_error *err)
 {
     *c = (struct canvas){ .width = width, .height = height };
-    int code = picture_create(&c->fine, FINE * width, FINE * height, 3, err);
+    int code = picture_create(&c->fine, FINE * width, FINE * height, 3, 1, err);
     if (!code)
         memset(c->fine.pixel, 255, (size_t)c->fine.width * (size_t)c->fine.height * 3);
     return code;
@@ -124,7 +124,7 @@ static unsigned char mean_of(const struct canvas *c, int x, int y, int k)
 
 int canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err)
 {
-    int code = picture_create(p, c->width, c->height, 3, err);
+    int code = picture_create(p, c->width, c->height, 3, 1, err);
 
     if (code)
         return code;

@@ -91,7 +91,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     /* The generator must not write anything; make_grid shows the bar. */
     common.quiet = true;
     snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
-    int code = layout_picture(&g.picture, &g.layout, a, err);
+    int code = layout_picture(&g.picture, &g.layout, a, 1, err);
     if (code)
         return code;
 

@@ -209,7 +209,7 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
 static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_error *err)
 {
     const struct picture *all = &one->images;
-    struct picture p = { all->width, height, all->channels,
+    struct picture p = { all->width, height, all->channels, all->bytes,
                          all->pixel +
                              (size_t)i * (size_t)height * (size_t)all->width * (size_t)all->channels };
     char *png = NULL;
