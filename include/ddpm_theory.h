@@ -66,6 +66,12 @@ DDPM_API double ddpm_score_matching(const double *s, const double *z, double alp
    loss above. */
 DDPM_API double ddpm_l_simple(const double *eps, const double *z, size_t d);
 
+/* Fills x with the point at the part u, 0 to 1, of the way from a to b on the great circle through them; x
+   may be neither.  Between two x_T all points are as likely as noise, and a sampler that draws none makes
+   images of them that change little by little (Song, Meng, Ermon 2021, appendix D.5).  x is a to the bit at
+   u = 0, and b at u = 1.  If a and b have one direction or opposite ones, x lies on the straight line. */
+DDPM_API void ddpm_slerp(double *x, const double *a, const double *b, double u, size_t d);
+
 /* ---- stochastic differential equations and Langevin dynamics, of any process: x [d], all in double ---- */
 
 /* The equation dx = f(x, t) dt + g(t) dW (Song et al. 2021, equation 5).  Each function is given user.

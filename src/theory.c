@@ -4,6 +4,7 @@
 #include "diffusion/bound.h"
 #include "diffusion/marginal.h"
 #include "diffusion/score.h"
+#include "diffusion/slerp.h"
 
 void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d)
 {
@@ -34,6 +35,11 @@ double ddpm_score_matching(const double *s, const double *z, double alpha_bar, s
 double ddpm_l_simple(const double *eps, const double *z, size_t d)
 {
     DD_ENTRY(double, dd_score_simple(eps, z, d));
+}
+
+void ddpm_slerp(double *x, const double *a, const double *b, double u, size_t d)
+{
+    DD_ENTRY_VOID(dd_slerp(x, a, b, u, d));
 }
 
 int ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,
