@@ -324,7 +324,7 @@ static const struct option options[] = {
       FIELD(variance), 0, 0 },
     { "guidance", 0, OPTION_NUMBER, "W", "of a model with a null class, as in ddpm sample (default: 1, none)",
       NULL, FIELD(guidance), 0, GUIDANCE_MOST },
-    { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
+    { "seed", 0, OPTION_SEED, "S", "64 bits, or random (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "fit", 0, OPTION_CHOICE, "HOW",
       "data of another size than the model's: pad with black, crop the middle, or resize and crop",
       view_fit_names, FIELD(fit), 0, 0 },

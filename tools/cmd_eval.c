@@ -385,7 +385,7 @@ static const struct option options[] = {
       0, 0 },
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", clip_choices,
       FIELD(clip), 0, 0 },
-    { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
+    { "seed", 0, OPTION_SEED, "S", "64 bits, or random (default: 0)", NULL, FIELD(seed), 0, 0 },
     OPTION_GROUP("What becomes of it"),
     { "statistics", 0, OPTION_FLAG, NULL,
       "write the model with the statistics for --variance analytic and --spacing optimal", NULL,

@@ -112,7 +112,7 @@ static const struct option options[] = {
       FIELD(size), 0, 0 },
     { "images", 'n', OPTION_INT, "N", "how many (default: 16; from several pictures: as many as they are)",
       NULL, FIELD(images), 1, INDEX_LIST_MAX },
-    { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
+    { "seed", 0, OPTION_SEED, "S", "64 bits, or random (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL,
       FIELD(index), 0, 0 },
     { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes; none: no class", NULL,

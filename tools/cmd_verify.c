@@ -375,7 +375,7 @@ static const struct option options[] = {
       FIELD(batch), 1, 4096 },
     { "sample", 0, OPTION_INT, "N", "how many images of a folder are made again (default: 8)", NULL,
       FIELD(sample), 1, INT32_MAX },
-    { "seed", 0, OPTION_SEED, "S", "which ones: 64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
+    { "seed", 0, OPTION_SEED, "S", "which ones: 64 bits, or random (default: 0)", NULL, FIELD(seed), 0, 0 },
 };
 const struct command command_verify = {
     .name = "verify",

@@ -31,3 +31,17 @@ test_texts_for_viewers() {
 	tr '\000' '\n' <a.png | grep -qa '^ddpm [0-9.]*' || fail 'Software is missing'
 	tr '\000' '\n' <a.png | grep -a -A1 'Description$' | grep -qa 'seed 7, sampler ddpm' || fail 'Description is missing'
 }
+
+# Two draws of 64 bits are the same once in 2^64 times.
+test_seed_random() {
+	expect 0 ddpm sample -n 1 --steps 1 --seed random -o a.png
+	seed=$(sed -n 's/^ddpm sample: --seed random is --seed \([0-9]*\)$/\1/p' err)
+	[ -n "$seed" ] || fail "the seed is not said: $(cat err)"
+	expect 0 ddpm info a.png; prints "seed          $seed"
+	expect 0 ddpm sample -q -n 1 --steps 1 --seed "$seed" -o b.png; same a.png b.png
+	expect 0 ddpm sample -q -n 1 --steps 1 --seed=random -o c.png; [ ! -s err ] || fail '-q is not quiet'
+	! cmp -s a.png c.png || fail 'the same seed twice'
+	expect 64 ddpm sample --seed rnd; says 'or random'
+	expect 0 ddpm sample -q -n 1 --steps 1 --seed random --outdir d
+	expect 64 ddpm sample -q -n 2 --steps 1 --seed random --outdir d; says 'seed is'
+}

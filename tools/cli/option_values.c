@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
@@ -26,12 +27,19 @@ static int set_int(const struct option *o, int64_t *field, const char *text, ddp
 static int set_seed(const struct option *o, uint64_t *field, const char *text, ddpm_error *err)
 {
     char *end;
+    if (!strcmp(text, OPTION_RANDOM))
+        return RAND_bytes((unsigned char *)field, sizeof *field) == 1
+                   ? DDPM_OK
+                   : dd_error(err, DDPM_EUNSUPPORTED, "--%s %s: the system gives no random numbers", o->name,
+                              text);
+
     errno = 0;
     *field = strtoull(text, &end, 10);
     /* strtoull would accept a minus, and wrap the number around. */
     if (!isdigit((unsigned char)*text) || *end || errno)
-        return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number from 0 to %llu", o->name, text,
-                        (unsigned long long)UINT64_MAX);
+        return dd_error(err, DDPM_EUSAGE,
+                        "--%s %.80s: expected a whole number from 0 to %llu, or " OPTION_RANDOM, o->name,
+                        text, (unsigned long long)UINT64_MAX);
     return DDPM_OK;
 }
 

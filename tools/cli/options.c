@@ -122,6 +122,7 @@ struct reading {
     int i;                                 /* index of the word being read */
     const struct option *given[NAMES_MAX]; /* options that have a value so far [count] */
     int count;
+    const struct option *drawn; /* the seed that was drawn, or NULL */
 };
 
 /* Notes that an option has a value.  A second value is refused, because it would win silently, unless the
@@ -146,7 +147,17 @@ static int take_value(struct reading *r, const struct option *o, const char *res
 
     const char *text = rest ? rest : r->argv[++r->i];
     int code = note_given(r, o, text, err);
+    if (o->kind == OPTION_SEED && !strcmp(text, OPTION_RANDOM))
+        r->drawn = o;
     return code ? code : option_set(o, r->settings, text, err);
+}
+
+/* Says which seed was drawn, as it is what makes the same results again. */
+static void tell_drawn(const struct reading *r)
+{
+    const uint64_t *seed = (const void *)((const char *)r->settings + r->drawn->offset);
+    remark(r->command, r->settings, "--%s " OPTION_RANDOM " is --%s %llu", r->drawn->name, r->drawn->name,
+           (unsigned long long)*seed);
 }
 
 /* Takes a word --name or --name=value. */
@@ -227,5 +238,9 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
         return DDPM_OK;
 
     int code = choose_memory(settings, err);
-    return code ? code : check_arguments(c, argv, n, err);
+    if (!code)
+        code = check_arguments(c, argv, n, err);
+    if (!code && r.drawn)
+        tell_drawn(&r);
+    return code;
 }

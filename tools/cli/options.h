@@ -10,7 +10,7 @@
 enum option_kind {
     OPTION_FLAG,   /* bool: given or not */
     OPTION_INT,    /* int64_t from low to high */
-    OPTION_SEED,   /* uint64_t */
+    OPTION_SEED,   /* uint64_t, or OPTION_RANDOM for a number that is drawn */
     OPTION_NUMBER, /* double from low to high */
     OPTION_TIME,   /* double, seconds: "90s", "2h" */
     OPTION_SIZE,   /* double, bytes: "500M" */
@@ -37,6 +37,8 @@ struct option {
     {                                         \
         .kind = OPTION_HEADING, .help = title \
     }
+
+#define OPTION_RANDOM "random"
 
 enum { OPTION_TEXTS_MAX = 64 };
 
@@ -75,7 +77,7 @@ extern const struct command command_sample, command_merge, command_convert, comm
 extern const char exit_codes[]; /* the paragraph about exit codes in --help */
 
 /* Fills settings from argv [argc], the words behind the command's name.  The positional ones, *arguments of
-   them, are moved to the front of argv. */
+   them, are moved to the front of argv.  A seed that was drawn is told on stderr. */
 int options_parse(const struct command *c, void *settings, int argc, char **argv, int *arguments,
                   ddpm_error *err);
 /* Puts the value of an option, given as text, into its field of settings.  DDPM_EUSAGE: the message tells
