@@ -10,10 +10,28 @@ extern "C" {
 
 typedef struct ddpm_trainer ddpm_trainer;
 
-/* The losses, means over images: L_simple; L_vlb, one term of the bound in bits per dimension times T; or
-   L_simple + L_vlb / 1000 (Nichol and Dhariwal 2021), where L_vlb trains the variance alone.  A model with
-   a learned variance takes one of the last two; other models take L_simple. */
-enum { DDPM_SIMPLE, DDPM_VLB, DDPM_HYBRID };
+/* The losses, means over images at a step t each.
+
+   DDPM_SIMPLE     L_simple (Ho et al. 2020, equation 14): the mean of (eps - eps_theta)^2, or of the same of
+                   what the network predicts
+   DDPM_VLB        L_vlb, one term of the bound (equation 5) in bits per dimension, times T
+   DDPM_HYBRID     L_simple + L_vlb / 1000, where L_vlb trains the variance alone (Nichol and Dhariwal 2021)
+   DDPM_WEIGHTED   beta^2 / (2 sigma^2 alpha (1 - alpha_bar)) (eps - eps_theta)^2 (Ho et al. 2020, equation
+                   12), in bits per dimension, times T
+   DDPM_SCORE      denoising score matching (Vincent 2011): (eps - eps_theta)^2 / (1 - alpha_bar)
+
+   A model with a learned variance takes DDPM_VLB or DDPM_HYBRID; other models take all but DDPM_HYBRID. */
+enum { DDPM_SIMPLE, DDPM_VLB, DDPM_HYBRID, DDPM_WEIGHTED, DDPM_SCORE };
+
+/* What a loss is called, and what its number is, such as "bits per dimension". */
+typedef struct ddpm_loss_traits {
+    const char *name, *measures;
+} ddpm_loss_traits;
+
+/* Return the names of the losses in the order of DDPM_SIMPLE..., NULL last, and the traits of a loss, or NULL
+   if there is no such loss.  Both live as long as the program. */
+DDPM_API const char *const *ddpm_loss_names(void);
+DDPM_API const ddpm_loss_traits *ddpm_loss_traits_of(int loss);
 
 /* Options of a trainer.  Begin with ddpm_trainer_defaults. */
 typedef struct ddpm_trainer_options {

@@ -1,8 +1,19 @@
 /* The public functions over src/train.  ddpm.h says what they promise.  They set the default floating-point
    modes and call inward. */
 #include "base/outside.h"
+#include "train/objective.h"
 #include "train/snapshot.h"
 #include "train/tuner.h"
+
+const char *const *ddpm_loss_names(void)
+{
+    return dd_objective_names();
+}
+
+const ddpm_loss_traits *ddpm_loss_traits_of(int loss)
+{
+    return dd_objective_traits(loss);
+}
 
 void ddpm_trainer_defaults(ddpm_trainer_options *o)
 {

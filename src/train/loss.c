@@ -1,24 +1,5 @@
-/* Computes the losses of training (Ho et al. 2020, sections 3.2 and 3.4; Nichol and Dhariwal 2021, section
-   3).
-
-   For one image x0 [d] at a step t, with eps ~ N(0, I), a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t) and
-   x_t = a x0 + s eps, let p be the network's prediction at (x_t, t):
-
-     e = p - target,   the target being eps, x0 or v = a eps - s x0
-     L_simple = w_t mean e^2
-     L_vlb    = T L_t in bits per dimension, L_t the term of bound.c (t = 0: of decoder.c), x0 not clipped
-     hybrid   = L_simple + L_vlb / 1000, where L_vlb is not differentiated through p
-
-   The weight w_t is 1, or with min_snr it makes the weight of the error of x0 min(SNR_t, gamma), where
-   SNR_t = a^2 / s^2 (Hang et al. 2023):
-
-     eps: min(SNR, gamma) / SNR,   x0: min(SNR, gamma),   v: min(SNR, gamma) / (SNR + 1)
-
-   Since x0 - x0_theta = c e with c = s / a, -1 or s, no difference of near numbers is ever taken:
-
-     L_t = mean (u + exp(-u) - 1 + (mean_x0 c e)^2 exp(-lv)) / 2,
-           lv = ln sigma^2 as v says,   u = lv - ln beta_tilde
-     dL_t/dlv = (1 - exp(-u) - (mean_x0 c e)^2 exp(-lv)) / 2,   dL_t/de = (mean_x0 c)^2 e exp(-lv)   (over d)
+/* Computes the loss of training and its gradient by the network's output, for a batch.  Each image has a step
+   t and a noise eps of its own; objective.h says what its loss is.
 
    The step is t = floor(w T / 2^32).  In training w is a word of Philox from the stream (sample,
    0xFFFFFFFF, purpose train), whose next word says whether the sample loses its class.  The noise is the
@@ -28,16 +9,14 @@
 #include "train/loss.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "diffusion/decoder.h"
 #include "diffusion/marginal.h"
 #include "layer/parallel.h"
+#include "train/objective.h"
 #include <math.h>
 #include <stdlib.h>
 
 /* How many rows of d numbers an image has in `work`: p, v, x0, dp, dv. */
 enum { WORK = 5 };
-
-static const double ln2 = 0.69314718055994530942;
 
 /* Makes the chain of all steps. */
 static int make_chain(struct dd_loss *l, const ddpm_about *a, ddpm_error *err)
@@ -64,36 +43,11 @@ static int allocate(struct dd_loss *l, size_t batch, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Checks whether a model can be trained by this loss. */
-static int check(const ddpm_about *a, int kind, double min_snr, ddpm_error *err)
+/* Makes the variance of the model's own steps. */
+static int make_posterior(struct dd_loss *l, const ddpm_about *a, ddpm_error *err)
 {
-    bool learned = a->variance == DDPM_LEARNED || a->variance == DDPM_LEARNED_RANGE;
-
-    if (kind < DDPM_SIMPLE || kind > DDPM_HYBRID)
-        return dd_error(err, DDPM_EUSAGE, "loss is %d, expected DDPM_SIMPLE, DDPM_VLB or DDPM_HYBRID", kind);
-    if (kind != DDPM_SIMPLE && !learned)
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "the loss %s is asked for, but the model learns no variance: choose simple, or a model with "
-            "diffusion.variance learned-range",
-            kind == DDPM_VLB ? "vlb" : "hybrid");
-    if (kind == DDPM_SIMPLE && learned)
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "the loss simple would leave the learned variance of the model untrained: choose hybrid or vlb");
-    if (a->prediction == DDPM_EPS && a->alpha_bar[0] > 0 && a->alpha_bar[a->steps - 1] == 0)
-        return dd_error(err, DDPM_EDATA,
-                        "schedule.alpha_bar[%d] is 0: eps cannot be learned from pure "
-                        "noise; take a schedule without zero-snr, or a model that predicts x0 or v",
-                        a->steps - 1);
-    if (!(min_snr >= 0 && min_snr <= 1e12))
-        return dd_error(err, DDPM_EUSAGE, "min_snr is %g, expected above 0 (5 is usual), or 0 for none",
-                        min_snr);
-    if (kind == DDPM_VLB && min_snr > 0)
-        return dd_error(err, DDPM_EUSAGE,
-                        "min_snr is %g, but the loss vlb has no L_simple for it to weight: leave it 0",
-                        min_snr);
-    return DDPM_OK;
+    const struct dd_variance own = { .name = "auto", .own = a->variance, .T = a->steps };
+    return dd_posterior_create(&l->posterior, &l->chain->tables, &own, NULL, err);
 }
 
 int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch,
@@ -101,7 +55,7 @@ int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_
 {
     size_t pixels = (size_t)a->height * (size_t)a->width, channels = (size_t)a->channels;
     *l = (struct dd_loss){
-        .kind = kind,
+        .objective = dd_objective_of(kind),
         .prediction = a->prediction,
         .T = a->steps,
         .min_snr = min_snr,
@@ -112,14 +66,11 @@ int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_
         .d = pixels * channels,
     };
 
-    int code = check(a, kind, min_snr, err);
+    int code = dd_objective_check(a, kind, min_snr, err);
     if (!code)
         code = make_chain(l, a, err);
-    if (!code && kind != DDPM_SIMPLE)
-        code =
-            dd_posterior_create(&l->posterior, &l->chain->tables,
-                                &(struct dd_variance){ .name = "learned", .own = a->variance, .T = a->steps },
-                                NULL, err);
+    if (!code && l->objective->needs_variance)
+        code = make_posterior(l, a, err);
     if (!code)
         code = allocate(l, (size_t)batch, err);
     if (code)
@@ -140,19 +91,6 @@ void dd_loss_free(struct dd_loss *l)
 
 /* ---- one image ---- */
 
-/* Returns the weight w_t. */
-static double weight_of(const struct dd_loss *l, double alpha_bar)
-{
-    double snr = alpha_bar / (1 - alpha_bar), least = snr < l->min_snr ? snr : l->min_snr;
-    if (l->min_snr == 0)
-        return 1;
-    if (l->prediction == DDPM_X0)
-        return least;
-    if (l->prediction == DDPM_V)
-        return least / (snr + 1);
-    return snr > l->min_snr ? l->min_snr / snr : 1;
-}
-
 static double target_of(const struct dd_loss *l, double x0, double eps, double a, double s)
 {
     switch (l->prediction) {
@@ -162,81 +100,30 @@ static double target_of(const struct dd_loss *l, double x0, double eps, double a
     }
 }
 
-/* Fills de = p - target; returns the sum of its squares. */
-static double errors(const struct dd_loss *l, double *de, const struct dd_loss_image *image, double a,
-                     double s)
+/* Fills de [d] with the errors p - target. */
+static void errors(const struct dd_loss *l, double *de, const struct dd_loss_image *image, double a, double s)
 {
-    double sum = 0;
-    for (size_t e = 0; e < l->d; e++) {
+    for (size_t e = 0; e < l->d; e++)
         de[e] = image->p[e] - target_of(l, image->x0[e], image->eps[e], a, s);
-        sum += de[e] * de[e];
-    }
-    return sum;
 }
 
-/* Returns the sum over d of L_t in nats, and fills dv with its derivatives by v.  Unless `keep` is set, its
-   derivatives by p replace the errors of p in de. */
-static double bound(const struct dd_loss *l, double *de, double *dv, const struct dd_loss_image *image,
-                    double c, bool keep)
+/* Returns what the objectives need to know about step t. */
+static struct dd_objective_step step_of(const struct dd_loss *l, int t)
 {
-    const struct dd_posterior *p = &l->posterior;
-    const double *x0 = image->x0;
-    int t = image->t;
-    double sum = 0, away = p->tables->mean_x0[t] * c,
-           by_v = p->variance == DDPM_LEARNED ? 1 : 0.5 * (p->log_large[t] - p->log_small[t]);
-
-    dd_posterior_log_variance(p, dv, image->v, t, l->d);
-    for (size_t e = 0; e < l->d; e++) {
-        double lv = dv[e], by_lv, by_p;
-
-        if (t == 0) {
-            /* The term of the decoder, whose mean is x0_theta. */
-            sum += dd_decoder_gradient(&by_p, &by_lv, x0[e], x0[e] - c * de[e], exp(0.5 * lv));
-            by_p *= -c;
-        } else {
-            double u = lv - p->log_small[t], less = expm1(-u), square = away * away * exp(-lv);
-            sum += 0.5 * (u + less + square * de[e] * de[e]);
-            by_lv = -0.5 * (less + square * de[e] * de[e]);
-            by_p = square * de[e];
-        }
-
-        dv[e] = by_lv * by_v;
-        de[e] = keep ? de[e] : by_p;
-    }
-    return sum;
-}
-
-/* Multiplies n numbers by a factor. */
-static void multiply(double *x, double factor, size_t n)
-{
-    for (size_t e = 0; e < n; e++)
-        x[e] *= factor;
-}
-
-double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const struct dd_loss_image *image)
-{
-    double alpha_bar = l->chain->tables.alpha_bar[image->t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
-    double d = (double)l->d, weight = weight_of(l, alpha_bar), c = s;
+    double alpha_bar = l->chain->tables.alpha_bar[t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar), c = s;
     if (l->prediction == DDPM_EPS)
         c = s / a;
     else if (l->prediction == DDPM_X0)
         c = -1;
+    return (struct dd_objective_step){ alpha_bar, a, s, c };
+}
 
-    /* dp holds the errors e until it is scaled below.  Only with the loss vlb does bound replace them. */
-    double simple = errors(l, dp, image, a, s) * weight / d, bits = l->T / (d * ln2);
-    if (l->kind == DDPM_VLB) {
-        double vlb = bound(l, dp, dv, image, c, false);
-        multiply(dp, bits, l->d);
-        multiply(dv, bits, l->d);
-        return vlb * bits;
-    }
+double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const struct dd_loss_image *image)
+{
+    struct dd_objective_step step = step_of(l, image->t);
 
-    if (l->kind == DDPM_HYBRID) {
-        simple += bound(l, dp, dv, image, c, true) * bits / 1000;
-        multiply(dv, bits / 1000, l->d);
-    }
-    multiply(dp, 2 * weight / d, l->d);
-    return simple;
+    errors(l, dp, image, step.a, step.s);
+    return l->objective->image(l, dp, dv, image, &step);
 }
 
 /* ---- a batch ---- */

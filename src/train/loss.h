@@ -5,15 +5,17 @@
 #include "diffusion/chain.h"
 #include "diffusion/posterior.h"
 
+struct dd_objective;
+
 struct dd_loss {
-    int kind;       /* DDPM_SIMPLE... */
+    const struct dd_objective *objective;
     int prediction; /* DDPM_EPS... */
     int T;
     double min_snr, t_scale;
     size_t pixels, channels, outputs; /* the shape of an image and of the network's output */
     size_t d;                         /* pixels * channels */
     ddpm_chain *chain;                /* the model's own chain of all T steps */
-    struct dd_posterior posterior;    /* the variance, if the loss is a bound */
+    struct dd_posterior posterior;    /* the variance, if the objective needs it */
 
     /* For a batch: the drawn steps t [batch] and noise eps [batch, d], work space [batch, 5, d], and the
        loss of each image [batch]. */
@@ -33,8 +35,8 @@ struct dd_team;
 /* Says whether sample number `sample` of a training with this seed loses its class, as happens with
    this probability. */
 bool dd_loss_drops_class(uint64_t seed, uint64_t sample, double probability);
-/* Prepares the loss of this kind for a model and batches of at most `batch` images.  DDPM_EUSAGE or
-   DDPM_EDATA: the model cannot be trained by it.  The caller frees it with dd_loss_free. */
+/* Prepares the loss of this kind (DDPM_SIMPLE...) for a model and batches of at most `batch` images.
+   DDPM_EUSAGE or DDPM_EDATA: the model cannot be trained by it.  The caller frees it with dd_loss_free. */
 int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch,
                    ddpm_error *err);
 void dd_loss_free(struct dd_loss *l);
@@ -54,7 +56,7 @@ struct dd_loss_image {
     const double *p, *v; /* [d] the prediction, and the v of the variance */
 };
 
-/* Returns the loss of one image.  Fills dp and dv [d] with the gradients by p and by v.  Unless the loss is a
-   bound, v is not read and dv not written. */
+/* Returns the loss of one image.  Fills dp and dv [d] with the gradients by p and by v.  If the model learns
+   no variance, v is not read and dv means nothing. */
 double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const struct dd_loss_image *image);
 #endif

@@ -59,6 +59,9 @@ test_train() {
 	expect 64 train --steps 2 --force --init n.ddpm --set net.widths=16,16 --holdout 0; says 'does not fit'
 	[ "$(ls -d m.ddpm.train* | tr '\n' ' ')" = 'm.ddpm.train m.ddpm.train.1 m.ddpm.train.2 ' ] ||
 		fail "$(ls -d m.ddpm.train*)"
+	for loss in vlb weighted score; do
+		expect 0 ddpm train d -o $loss.ddpm $small --steps 2 --holdout 0 -q --set loss=$loss --set diffusion.variance=beta-tilde
+	done
 }
 
 test_train_refusals() {
@@ -79,7 +82,8 @@ test_train_refusals() {
 	expect 64 train --steps 1 --holdout 4; says 'left to train with'
 	expect 64 train --until-converged 2; says 'add --holdout'
 	expect 64 train --steps 1 -n 5; says 'holds 4 images'
-	expect 64 train --steps 1 --set loss=vlb; says 'variance'
+	expect 64 train --steps 1 --set loss=hybrid; says 'learns no variance: choose from simple, vlb, weighted, score'
+	expect 64 train --steps 1 --set loss=mse; says 'one of these is expected: simple, vlb, hybrid, weighted, score'
 	absent m.ddpm.train
 	expect 64 train --steps 1 --resume --force; says 'leave one out'
 	printf '{"train":{"batch":2,"steps":3}}' >c.json

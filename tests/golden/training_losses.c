@@ -131,6 +131,61 @@ TEST(golden, training_losses)
     training_data_close(&g);
 }
 
+/* ---- a fixed variance ---- */
+
+/* Compares one loss of make_objectives.py, [1 + D] for each of the three steps.  Its tolerance is that of
+   loss_compare. */
+static void fixed_compare(const struct loss_case *c, const double *wanted)
+{
+    static const int steps[] = { 0, 500, 999 };
+    struct dd_loss l;
+    struct loss_input in;
+    double dp[D], dv[D];
+    const ddpm_about *a = loss_about(c);
+    REQUIRE(!dd_loss_create(&l, a, c->kind, 0, 1, NULL));
+
+    for (size_t k = 0; k < sizeof steps / sizeof *steps; k++, wanted += 1 + D) {
+        double largest = 0;
+        loss_inputs(&in, c, a->alpha_bar[steps[k]], steps[k], 0);
+        const struct dd_loss_image image = { in.x0, in.eps, steps[k], in.p, NULL };
+        CHECK_NEAR(dd_loss_image(&l, dp, dv, &image), wanted[0],
+                   2e-11 * fabs(wanted[0]) + 4 * 0x1p-53 * T / log(2));
+
+        for (int e = 0; e < D; e++)
+            largest = fmax(largest, fabs(wanted[1 + e]));
+        for (int e = 0; e < D; e++)
+            if (!(fabs(dp[e] - wanted[1 + e]) <= 2e-11 * largest))
+                check_fail(__FILE__, __LINE__, "%s, t = %d, element %d: %.17g, expected %.17g", c->name,
+                           steps[k], e, dp[e], wanted[1 + e]);
+    }
+    dd_loss_free(&l);
+}
+
+/* A model with a fixed variance is trained by the bound, by equation 12 and by score matching. */
+TEST(golden, losses_of_a_fixed_variance)
+{
+    static const struct loss_case cases[] = {
+        { DDPM_VLB, DDPM_EPS, DDPM_BETA, 0, "vlb.eps.beta" },
+        { DDPM_VLB, DDPM_X0, DDPM_BETA_TILDE, 0, "vlb.x0.tilde" },
+        { DDPM_VLB, DDPM_V, DDPM_BETA, 0, "vlb.v.beta" },
+        { DDPM_WEIGHTED, DDPM_EPS, DDPM_BETA, 0, "weighted.eps.beta" },
+        { DDPM_WEIGHTED, DDPM_X0, DDPM_BETA_TILDE, 0, "weighted.x0.tilde" },
+        { DDPM_WEIGHTED, DDPM_V, DDPM_BETA, 0, "weighted.v.beta" },
+        { DDPM_SCORE, DDPM_EPS, DDPM_BETA, 0, "score.eps.beta" },
+        { DDPM_SCORE, DDPM_X0, DDPM_BETA, 0, "score.x0.beta" },
+        { DDPM_SCORE, DDPM_V, DDPM_BETA, 0, "score.v.beta" },
+    };
+    struct training_data g;
+    REQUIRE(!training_data_open(&g, "objectives"));
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct dd_entry *e = training_data_find(&g, "%s%s", cases[i].name, "");
+        REQUIRE(e && e->count == 3 * (1 + D));
+        fixed_compare(&cases[i], (const double *)(const void *)e->data);
+    }
+    training_data_close(&g);
+}
+
 /* ---- improved-diffusion's losses ---- */
 
 static void learned_range(const struct mixture *m, const cJSON *entry, const double *x0, const double *z)
@@ -210,14 +265,16 @@ TEST(golden, losses_at_zero_snr)
     const double zero[D] = { 0 }, one[D] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
 
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear+zero-snr", NULL) && alpha_bar[T - 1] == 0);
-    for (int k = 0; k < 3 * 3; k++) {
+    for (int k = 0; k < 3 * 5; k++) {
         int prediction = k % 3, kind = k / 3;
+        bool learned = kind == DDPM_VLB || kind == DDPM_HYBRID,
+             weighs = kind == DDPM_SIMPLE || kind == DDPM_HYBRID;
         ddpm_about a = { .height = 2,
                          .width = 2,
                          .channels = 3,
-                         .outputs = kind ? 6 : 3,
+                         .outputs = learned ? 6 : 3,
                          .steps = T,
-                         .variance = kind ? DDPM_LEARNED_RANGE : DDPM_BETA,
+                         .variance = learned ? DDPM_LEARNED_RANGE : DDPM_BETA,
                          .t_scale = 1,
                          .prediction = prediction,
                          .beta = beta,
@@ -226,7 +283,7 @@ TEST(golden, losses_at_zero_snr)
         ddpm_error err = { 0 };
         double dp[D], dv[D] = { 0 };
 
-        int code = dd_loss_create(&l, &a, kind, kind == DDPM_VLB ? 0 : 5, 1, &err);
+        int code = dd_loss_create(&l, &a, kind, weighs ? 5 : 0, 1, &err);
 
         if (prediction == DDPM_EPS) {
             CHECK(code == DDPM_EDATA && strstr(err.text, "alpha_bar[999] is 0"));

@@ -58,12 +58,17 @@ TEST(trainer, options_that_are_refused)
     WRONG(plain, o.class_dropout = 1, "class_dropout is 1");
     WRONG(plain, o.class_dropout = 0.1, "the model has no null class");
     WRONG(plain, o.min_snr = -2, "min_snr is -2");
-    WRONG(plain, o.loss = 3, "loss is 3");
+    WRONG(plain, o.loss = 5, "loss is 5, expected 0 to 4");
+    WRONG(plain, o.loss = DDPM_SCORE; o.min_snr = 5, "the loss score has no L_simple");
     WRONG(plain, o.loss = DDPM_HYBRID, "the loss hybrid is asked for, but the model learns no variance");
     WRONG(plain, o.cpu = "cray", "instruction set \"cray\": no such instruction set; it is one of ref, avx2");
     WRONG(plain, o.threads = -1, "threads is -1");
 
     WRONG(turns, o.loss = DDPM_SIMPLE, "would leave the learned variance of the model untrained");
+    WRONG(turns, o.loss = DDPM_SCORE,
+          "would leave the learned variance of the model untrained: choose from "
+          "vlb, hybrid");
+    WRONG(turns, o.loss = DDPM_WEIGHTED, "the loss weighted would leave the learned variance");
     WRONG(turns, o.loss = DDPM_VLB; o.min_snr = 5, "the loss vlb has no L_simple");
 
 #undef WRONG

@@ -315,9 +315,6 @@ static int follow(cJSON *root, ddpm_error *err)
 /* Reads "train" into the trainer's options. */
 static int read_train(struct training_plan *p, ddpm_error *err)
 {
-    static const char *const losses[] = {
-        [DDPM_SIMPLE] = "simple", [DDPM_VLB] = "vlb", [DDPM_HYBRID] = "hybrid", NULL
-    };
     static const char *const schedules[] = { "constant", "cosine", NULL };
     ddpm_trainer_options *o = &p->options;
     struct dd_json j;
@@ -327,7 +324,7 @@ static int read_train(struct training_plan *p, ddpm_error *err)
 
     o->batch = dd_json_int(&j, "batch", 1, 1 << 16);
     o->accumulate = dd_json_int(&j, "accumulate", 1, 1 << 16);
-    o->loss = dd_json_choice(&j, "loss", losses);
+    o->loss = dd_json_choice(&j, "loss", ddpm_loss_names());
     o->min_snr = dd_json_number(&j, "min_snr", 0, 1e6);
     if (dd_json_has(&j, "class_dropout"))
         o->class_dropout = dd_json_number(&j, "class_dropout", 0, 0.99);

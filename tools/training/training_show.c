@@ -117,16 +117,15 @@ double training_show_seconds(const struct training *t)
 
 int training_show_curve(struct training *t, ddpm_error *err)
 {
-    static const char *const predicted[] = { [DDPM_EPS] = "noise", [DDPM_X0] = "image", [DDPM_V] = "v" };
     const ddpm_trainer_options *o = &t->plan.options;
     const char *slash = strrchr(t->s->output, '/'), *path = training_folder_path(&t->folder, "loss.png");
     char title[100], value[100];
 
     snprintf(title, sizeof title, "%.60s, step %lld", slash ? slash + 1 : t->s->output,
              (long long)ddpm_trainer_done(t->trainer));
-    snprintf(value, sizeof value, "%smean squared error of %s%s (no unit)", o->min_snr > 0 ? "weighted " : "",
-             predicted[t->about->prediction], o->loss == DDPM_HYBRID ? " + bits/dim / 1000" : "");
-    struct curve_words w = { title, o->loss == DDPM_VLB ? "bits per dimension" : value, TRAINING_LOG_EVERY };
+    snprintf(value, sizeof value, "%s%s", o->min_snr > 0 ? "weighted " : "",
+             ddpm_loss_traits_of(o->loss)->measures);
+    struct curve_words w = { title, value, TRAINING_LOG_EVERY };
     return curve_write(path, &w, &t->log.loss, &t->log.held, err);
 }
 
