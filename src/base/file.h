@@ -3,20 +3,17 @@
 #ifndef DD_FILE_H
 #define DD_FILE_H
 #include <stdio.h>
-#include <sys/types.h>
-#include <time.h>
 #include "base/error.h"
+#include "base/system.h"
 
 /* ---- reading ---- */
 
-/* A mapped file.  data [size] is never NULL once it is mapped; the other fields say which file it is, and
-   when it was last written. */
+/* A mapped file.  data [size] is never NULL once it is mapped.  `about` says which file it is, and when it
+   was last written. */
 struct dd_file {
     const unsigned char *data;
     size_t size;
-    dev_t device;
-    ino_t inode;
-    struct timespec written;
+    struct dd_system_file about;
 };
 
 /* Maps a regular file for reading; an empty file has size 0.  The mapping stays whole when somebody

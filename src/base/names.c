@@ -1,6 +1,5 @@
 /* Lists the names in a folder in the order of their bytes, and finds a name in a list of possible names. */
 #include "base/names.h"
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/system.h"
 
 bool dd_names_end(const char *name, const char *ending)
 {
@@ -54,34 +54,45 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Appends a copy of one name.  Returns false when there is no memory. */
-static bool append(char ***name, size_t *n, const char *one)
-{
-    char **more = dd_memory_more(*name, *n, sizeof *more);
-    if (!more)
-        return false;
+/* A list that grows while a folder is walked through. */
+struct list {
+    const char *path;
+    dd_names_fn *wanted;
+    char **name;
+    size_t n;
+    bool full; /* there was no memory for a name */
+};
 
-    *name = more;
-    more[*n] = strdup(one);
-    return more[*n] && ++*n;
+/* Appends a copy of the name if it is wanted. */
+static bool append(void *user, const char *name)
+{
+    struct list *l = user;
+    if (!l->wanted(l->path, name))
+        return true;
+
+    char **more = dd_memory_more(l->name, l->n, sizeof *more);
+    if (more) {
+        l->name = more;
+        more[l->n] = strdup(name);
+    }
+    l->full = !more || !more[l->n];
+    l->n += !l->full;
+    return !l->full;
 }
 
 int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted, ddpm_error *err)
 {
+    struct list l = { .path = path, .wanted = wanted };
     int code = DDPM_OK;
-    *name = NULL;
-    *n = 0;
-    DIR *folder = opendir(path);
-    if (!folder)
-        return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
+    if (!dd_system_walk(path, append, &l))
+        code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
                         strerror(errno));
+    else if (l.full)
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names in it", path);
 
-    for (struct dirent *e; !code && (e = readdir(folder));)
-        if (wanted(path, e->d_name) && !append(name, n, e->d_name))
-            code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names in it", path);
-    closedir(folder);
-
-    if (*n)
-        qsort(*name, *n, sizeof **name, compare);
+    if (l.n)
+        qsort(l.name, l.n, sizeof *l.name, compare);
+    *name = l.name;
+    *n = l.n;
     return code;
 }

@@ -3,13 +3,10 @@
    pipes and standard output are written to as they are. */
 #include "base/file.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "base/system.h"
 #include "base/target.h"
 
 /* Returns the length of the folder part of path, up to and with its last slash. */
@@ -49,14 +46,14 @@ static int create_temporary(struct dd_output *o)
 {
     int n = (int)folder_length(o->path), fd = -1;
     for (int i = 0; i < 1000 && fd < 0; i++) {
-        snprintf(o->temporary, (size_t)n + 40, "%.*s.ddpm-%ld-%d.tmp", n, o->path, (long)getpid(), i);
-        fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        snprintf(o->temporary, (size_t)n + 40, "%.*s.ddpm-%ld-%d.tmp", n, o->path, dd_system_process(), i);
+        fd = dd_system_open(o->temporary, DD_SYSTEM_WRITE | DD_SYSTEM_NEW);
         if (fd < 0 && errno != EEXIST)
             break;
     }
 
     if (fd >= 0)
-        flock(fd, LOCK_EX | LOCK_NB);
+        dd_system_lock(fd, false);
     return fd;
 }
 
@@ -95,8 +92,8 @@ int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_er
 
     o->stream = fdopen(fd, "wb");
     if (!o->stream) {
-        close(fd);
-        unlink(o->temporary);
+        dd_system_close(fd);
+        dd_system_remove(o->temporary);
         release(o);
         return dd_error_memory(err, path);
     }
@@ -125,58 +122,24 @@ int dd_output_create_any(struct dd_output *o, const char *path, int replace, ddp
     if (o->stream)
         fclose(o->stream);
     else
-        close(fd);
+        dd_system_close(fd);
     release(o);
     return dd_error_memory(err, path);
 }
 
-/* Renames, but fails with EEXIST if something is at `to`.  A flag of the system does this, or a link.  File
-   systems that have neither are looked at first. */
-static int rename_new(const char *from, const char *to)
-{
-    struct stat st;
-#ifdef RENAME_NOREPLACE
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno == EEXIST)
-        return -1;
-#endif
-
-    /* A link fails if `to` is there. */
-    if (link(from, to) == 0) {
-        unlink(from);
-        return 0;
-    }
-
-    if (errno != EPERM && errno != ENOTSUP && errno != ENOSYS && errno != EMLINK)
-        return -1;
-
-    if (lstat(to, &st) == 0) {
-        errno = EEXIST;
-        return -1;
-    }
-
-    return rename(from, to);
-}
-
-/* Synchronises the folder, so that the new name survives a crash.  If the folder cannot be opened or
-   synchronised (no read permission, some network file systems), the file itself is safe, so this is not an
-   error.  Overwrites the temporary's name, which begins with the folder. */
-static int sync_folder(struct dd_output *o)
+/* Synchronises the folder, so that the new name survives a crash.  Overwrites the temporary's name, which
+   begins with the folder. */
+static bool sync_folder(struct dd_output *o)
 {
     o->temporary[folder_length(o->temporary)] = 0;
-    int fd = open(*o->temporary ? o->temporary : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd >= 0 && fsync(fd) != 0 && errno == EIO;
-    if (fd >= 0)
-        close(fd);
-    return failed ? -1 : 0;
+    return dd_system_flush_folder(*o->temporary ? o->temporary : ".");
 }
 
 /* Synchronises a file.  A pipe and most devices have nothing to synchronise, and report one of these
    errors. */
 static int synchronise(int fd, bool device)
 {
-    if (fsync(fd) == 0)
+    if (dd_system_flush(fd))
         return 0;
     return device && (errno == EINVAL || errno == ENOTSUP || errno == EROFS) ? 0 : -1;
 }
@@ -206,7 +169,7 @@ static int put_in_place(const struct dd_output *o, ddpm_error *err)
         if (code)
             return code;
     }
-    if ((o->replace ? rename(o->temporary, o->path) : rename_new(o->temporary, o->path)) == 0)
+    if (o->replace ? dd_system_replace(o->temporary, o->path) : dd_system_rename(o->temporary, o->path))
         return DDPM_OK;
 
     if (errno == EEXIST)
@@ -232,8 +195,8 @@ int dd_output_commit(struct dd_output *o, ddpm_error *err)
     if (!code)
         code = put_in_place(o, err);
     if (code)
-        unlink(o->temporary);
-    else if (sync_folder(o) != 0)
+        dd_system_remove(o->temporary);
+    else if (!sync_folder(o))
         code = dd_error(err, DDPM_EIO, "%s: its folder cannot be synchronised: %s", o->path, strerror(EIO));
 
     release(o);
@@ -246,7 +209,7 @@ void dd_output_abandon(struct dd_output *o)
         return;
     fclose(o->stream);
     if (o->temporary)
-        unlink(o->temporary);
+        dd_system_remove(o->temporary);
     release(o);
 }
 

@@ -9,6 +9,115 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+
+/* ---- files ----
+
+   Paths are UTF-8.  A descriptor is a number that fdopen and fileno know; no child process inherits it, and
+   its bytes are not translated. */
+
+/* STREAM: a pipe or a device that takes and gives characters.  OTHER: a socket, a disk. */
+enum dd_system_kind {
+    DD_SYSTEM_NOTHING,
+    DD_SYSTEM_FILE,
+    DD_SYSTEM_FOLDER,
+    DD_SYSTEM_LINK,
+    DD_SYSTEM_STREAM,
+    DD_SYSTEM_OTHER,
+};
+
+/* What is at a path.  Two files are the same if device and number are. */
+struct dd_system_file {
+    enum dd_system_kind kind;
+    uint64_t device, number;
+    uint64_t size;
+    int64_t written; /* when it was last written to, in nanoseconds since 1970 */
+};
+
+/* Fills f with what a path leads to, by links too.  Returns false when there is nothing, or it is not
+   known; the kind is then NOTHING. */
+bool dd_system_examine(struct dd_system_file *f, const char *path);
+/* The same for what is at the path itself: the kind is LINK if that is a link. */
+bool dd_system_examine_link(struct dd_system_file *f, const char *path);
+/* The same for an open file. */
+bool dd_system_examine_open(struct dd_system_file *f, int descriptor);
+/* Return whether a path leads to something, to a folder, to a regular file. */
+bool dd_system_exists(const char *path);
+bool dd_system_is_folder(const char *path);
+bool dd_system_is_file(const char *path);
+/* Returns whether both paths lead to the same file or folder. */
+bool dd_system_same(const char *a, const char *b);
+
+/* How a file is opened: for writing alone, at its end; and made if it is missing; NEW: it must be missing;
+   NO_LINK: the path itself must not be a link.  With none of them it is opened for reading. */
+enum {
+    DD_SYSTEM_WRITE = 1,
+    DD_SYSTEM_APPEND = 2,
+    DD_SYSTEM_CREATE = 4,
+    DD_SYSTEM_NEW = 8,
+    DD_SYSTEM_NO_LINK = 16,
+};
+
+/* Opens a file without waiting: a pipe that nobody reads is not opened for writing.  Returns its descriptor,
+   or -1; ENXIO: it is a socket, or a device that is not there. */
+int dd_system_open(const char *path, unsigned how);
+void dd_system_close(int descriptor);
+/* Opens a file with a mode of fopen. */
+FILE *dd_system_stream(const char *path, const char *mode);
+
+/* Writes all of data; false: a part of it may be written. */
+bool dd_system_write(int descriptor, const void *data, size_t size);
+/* Cuts a file to its first `size` bytes. */
+bool dd_system_cut(int descriptor, uint64_t size);
+/* Return when all of a file, or what is needed to read its bytes again, is on the disk. */
+bool dd_system_flush(int descriptor);
+bool dd_system_flush_data(int descriptor);
+/* Returns when the names in a folder are on the disk.  False (EIO): the disk reports an error.  A file system
+   that cannot do it, and a folder that cannot be opened, are no errors. */
+bool dd_system_flush_folder(const char *path);
+
+/* Maps a file of size > 0 bytes for reading; NULL: it cannot be mapped. */
+const void *dd_system_map(int descriptor, size_t size);
+void dd_system_unmap(const void *data, size_t size);
+/* Gives the memory of a part of a mapping back; reading there fetches it again. */
+void dd_system_forget(const void *data, size_t size);
+
+/* Renames a file, and replaces what is at `to`. */
+bool dd_system_replace(const char *from, const char *to);
+/* Renames a file; false (EEXIST): something is at `to`. */
+bool dd_system_rename(const char *from, const char *to);
+/* Remove a file; an empty folder. */
+bool dd_system_remove(const char *path);
+bool dd_system_remove_folder(const char *path);
+/* Makes a folder; false (EEXIST): something is there. */
+bool dd_system_make_folder(const char *path);
+/* Calls each(user, name) for every name in a folder, in any order, until it returns false.  Returns false
+   when the folder cannot be read. */
+bool dd_system_walk(const char *path, bool (*each)(void *user, const char *name), void *user);
+/* Returns the path of an existing file or folder without links, allocated, or NULL. */
+char *dd_system_real_path(const char *path);
+
+/* Locks an open file until it is closed, alone or shared with others; false (EWOULDBLOCK): another process
+   holds a lock of it.  Locks bind only those who ask for them. */
+bool dd_system_lock(int descriptor, bool shared);
+/* Opens what stands for a folder in dd_system_lock; -1: see errno. */
+int dd_system_open_folder(const char *path);
+/* Returns the process that holds the lock alone; 0: it is not known. */
+long dd_system_lock_holder(int descriptor);
+
+/* The room for more in the file system of a folder. */
+struct dd_system_room {
+    double bytes, files; /* files is infinite where their number has no limit */
+};
+
+/* Returns false when it is not known. */
+bool dd_system_room(struct dd_system_room *r, const char *folder);
+/* Return whether this process may read a file, and write into a folder; false: see errno. */
+bool dd_system_may_read(const char *path);
+bool dd_system_may_write_into(const char *folder);
+
+/* Opens an empty file for reading and writing, which has no name and ends with the program. */
+FILE *dd_system_scratch(void);
 
 /* ---- time ---- */
 

@@ -7,15 +7,13 @@
      channel, without a head.
    - Arrays of numpy: dataset_numpy.c and dataset_npz.c. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 #include "base/error.h"
 #include "base/kind.h"
+#include "base/system.h"
 #include "image/dataset_array.h"
 
 enum {
@@ -218,7 +216,7 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
 {
     *a = (struct dataset_array){ .descriptor = -1, .number = view_byte };
     int code = dd_file_map(&a->map, path, err);
-    if (!code && (a->descriptor = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+    if (!code && (a->descriptor = dd_system_open(path, 0)) < 0)
         code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
                         strerror(errno));
 
@@ -233,14 +231,13 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
 
 int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddpm_error *err)
 {
-    struct stat s;
+    struct dd_system_file now;
     if (a->inflated)
         return DDPM_OK;
 
-    if (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size)
+    if (!dd_system_examine_open(&now, a->descriptor) || now.size < a->map.size)
         return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", name);
-    if ((size_t)s.st_size == a->map.size && s.st_mtim.tv_sec == a->map.written.tv_sec &&
-        s.st_mtim.tv_nsec == a->map.written.tv_nsec)
+    if (now.size == a->map.size && now.written == a->map.about.written)
         return DDPM_OK;
     return dd_error(err, DDPM_EDATA, "%s: the file was written to while it was in use", name);
 }
@@ -251,6 +248,6 @@ void dataset_array_close(struct dataset_array *a)
     free(a->inflated);
     free(a->classes);
     if (a->descriptor >= 0)
-        close(a->descriptor);
+        dd_system_close(a->descriptor);
     *a = (struct dataset_array){ .descriptor = -1 };
 }
