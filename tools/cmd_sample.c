@@ -137,6 +137,11 @@ static const struct option options[] = {
       JUMP_MOST },
     { "encode", 0, OPTION_FLAG, NULL, "carry the image up to T by the ODE instead (ode, ddim)", NULL,
       FIELD(encode), 0, 0 },
+    { "between", 0, OPTION_TEXT, "A,B",
+      "the way from image A to image B: each is an index of the seed, or a picture, which the ODE encodes",
+      NULL, FIELD(between), 0, 0 },
+    { "frames", 0, OPTION_INT, "N", "with --between: how many images it has, both ends too (default: 24)",
+      NULL, FIELD(frames), 2, FRAMES_MOST },
     { "noise", 0, OPTION_TEXT, "FILE",
       "safetensors with x_T [n,c,h,w] and, where steps draw noise, z [steps,n,c,h,w], executed step j taking "
       "z[j]",
@@ -232,6 +237,7 @@ const struct command command_sample = {
                 "like-a.png\n"
                 "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o "
                 "latent-and-back.npy\n"
+                "  ddpm sample --between 3,14 --frames 12 -o between.png\n"
                 "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n"
                 "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images --shard 2/8\n"
                 "  ddpm sample -m model.ddpm -n 64 --steps auto --max-time 20m -o in-20-minutes.png\n",

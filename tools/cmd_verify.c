@@ -106,7 +106,7 @@ static int read_file(struct check *c, const struct run *r, ddpm_error *err)
             err, DDPM_EDATA,
             "%s has %d bits a value and its settings say format %.20s: another program rewrote it", c->path,
             8 * c->found.bytes, c->stored.recipe.format);
-    c->layout = layout_of(a, c->stored.n, c->stored.recipe.keep_steps);
+    c->layout = layout_of(a, &c->stored.recipe, c->stored.n);
     code = layout_picture(&c->made, &c->layout, a, c->found.bytes, err);
     if (code)
         return code;

@@ -62,16 +62,35 @@ const char *sample_job_output(const struct sample_job *j)
     return sample_settings_format(j->s)->picture ? "sample.png" : "sample.npy";
 }
 
+/* Returns the pictures that sampling starts from, or NULL. */
+static const char *pictures_of(const struct sample_job *j)
+{
+    return j->s->between ? j->pictures : j->s->from;
+}
+
+/* Puts the way between two images into the recipe. */
+static void set_between(struct sample_job *j)
+{
+    if (!j->s->between)
+        return;
+    j->recipe.between = between_text(j->between_text, &j->between);
+    j->recipe.frames = sample_settings_frames(j->s);
+}
+
 /* Reads and checks everything that does not need the model. */
 static int read_settings(struct sample_job *j, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
     int images = IMAGES, pictures = 1;
     int code = input_check(s->model, err);
-    if (!code)
-        code = s->from ? start_place_check(&pictures, s, sample_job_output(j), err) : DDPM_OK;
+    if (!code && s->between)
+        code = between_read(&j->between, &j->pictures, s->between, err);
+    if (!code && pictures_of(j))
+        code = start_place_check(&pictures, s, pictures_of(j), sample_job_output(j), err);
     if (pictures > 1)
         images = pictures;
+    if (s->between)
+        images = sample_settings_frames(s);
     if (!code)
         code = input_check(s->mask, err);
     if (!code)
@@ -81,6 +100,8 @@ static int read_settings(struct sample_job *j, ddpm_error *err)
         code = sample_settings_check(s, err);
     if (!code)
         code = sample_settings_recipe(&j->recipe, s, err);
+    if (!code)
+        set_between(j);
     if (!code && s->name)
         code = image_name_check(s->name, err);
     if (s->images)
@@ -107,7 +128,7 @@ static int open_image_output(struct sample_job *j, ddpm_error *err)
 
     /* Several images in one file are enlarged to a size that can be looked at. */
     if (g->format->picture) {
-        struct layout l = layout_of(g->about, g->n, j->recipe.keep_steps);
+        struct layout l = layout_of(g->about, &j->recipe, g->n);
         j->recipe.scale = layout_scale(&l, (int)s->scale);
     }
 
@@ -157,6 +178,8 @@ static void announce(const struct sample_job *j)
     const struct image_store *a = &j->batch.image_store;
     const ddpm_tables *t = ddpm_chain_tables(j->generator.chain);
 
+    if (s->between && !s->sampler && !s->fast)
+        remark(j->command, &s->common, "--between takes sampler %s, which adds no noise", j->recipe.sampler);
     if (t->warning)
         remark(j->command, &s->common, "%s", t->warning);
     if (*j->generator.warning)
@@ -204,7 +227,7 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
         .common = &s->common,
         .batch = batch,
         .noise_path = s->noise,
-        .from_path = s->from,
+        .from_path = pictures_of(j),
         .mask_path = s->mask,
         .last = index_list_largest(j->index, j->n),
     };
@@ -319,6 +342,7 @@ void sample_job_close(struct sample_job *j)
     generator_close(&j->generator);
     ddpm_model_close(j->model);
     free(j->index);
+    free(j->pictures);
     free(j->steps);
     free(j->whole);
 }

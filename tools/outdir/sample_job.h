@@ -12,8 +12,11 @@ struct sample_job {
     const struct sample_settings *s;
     struct recipe recipe;
     struct time_budget time_budget;
-    char *steps;     /* the steps that --steps auto or --fast has chosen, or NULL */
-    uint32_t *index; /* [n] the images of this shard */
+    struct between between;          /* the ends of --between */
+    char between_text[BETWEEN_TEXT]; /* them as the recipe holds them */
+    char *pictures;                  /* the list of those that are pictures, or NULL */
+    char *steps;                     /* the steps that --steps auto or --fast has chosen, or NULL */
+    uint32_t *index;                 /* [n] the images of this shard */
     int n;
 
     struct shard shard;

@@ -78,11 +78,17 @@ static int take_step(struct generator *s, struct progress *p, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Fills x [d] with the given image, which the ODE then carries up, or with that image noised to the top step
-   (paper, equation 4), by the noise that x_T would be. */
+/* Fills x [d] with where an image starts: a frame's x_T on a way between two images; the given image, which
+   the ODE then carries up; or that image noised to the top step (paper, equation 4), by the noise that x_T
+   would be. */
 static int start_one(struct generator *s, double *x, uint32_t index, ddpm_error *err)
 {
     const double *from;
+    if (s->between.frames) {
+        between_frame(&s->between, x, index, s->d);
+        return DDPM_OK;
+    }
+
     int code = start_image_read(&s->from, &from, index, err);
     if (code)
         return code;
@@ -99,8 +105,7 @@ static int start_one(struct generator *s, double *x, uint32_t index, ddpm_error 
     return DDPM_OK;
 }
 
-/* Returns the class of an image as the network gets it. */
-static int32_t class_of(const struct generator *s, uint32_t index)
+int32_t generator_class(const struct generator *s, uint32_t index)
 {
     switch (s->class) {
     case CLASS_ALL: return (int32_t)(index % (uint32_t)s->about->classes);
@@ -119,7 +124,7 @@ static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
     for (int row = 0; row < n; row++) {
         s->told[row] = false;
         if (s->about->classes)
-            s->classes[row] = class_of(s, index[row]);
+            s->classes[row] = generator_class(s, index[row]);
     }
 }
 
@@ -151,12 +156,13 @@ static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *
 {
     int code = DDPM_OK;
     set_up(s, index, n, 0);
-    for (int row = 0; row < n && s->noised && !code; row++)
+    bool given = s->noised || s->between.frames;
+    for (int row = 0; row < n && given && !code; row++)
         code = start_one(s, s->start + (size_t)row * s->d, index[row], err);
     if (code)
         return code;
 
-    code = ddpm_sampler_start(s->sampler, index, classes_of(s), n, s->noised ? s->start : NULL,
+    code = ddpm_sampler_start(s->sampler, index, classes_of(s), n, given ? s->start : NULL,
                               s->encode ? 0 : s->top, err);
     return code ? code : keep_known(s, err);
 }
@@ -221,8 +227,7 @@ int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error
     return code;
 }
 
-/* Returns TRY_LATER, with the reason, where the run is to stop before the next step. */
-static int stopped(const struct generator *s, ddpm_error *err)
+int generator_stopped(const struct generator *s, ddpm_error *err)
 {
     if (interrupted)
         return dd_error(err, TRY_LATER, "interrupted");
@@ -245,10 +250,10 @@ static int run_batch(struct generator *s, struct progress *p, double done, ddpm_
         double begun = progress_seconds(p);
 
         /* DDPM_ECALLBACK: the network was not called any more, as the run is to stop. */
-        int code = stopped(s, err);
+        int code = generator_stopped(s, err);
         if (!code)
             code = take_step(s, p, err);
-        if (code == DDPM_ECALLBACK && stopped(s, err))
+        if (code == DDPM_ECALLBACK && generator_stopped(s, err))
             return TRY_LATER;
         if (code)
             return code;
@@ -320,7 +325,8 @@ static int run_all(struct generator *s, const struct saved_batch *f, const uint3
 int generator_run(struct generator *s, const uint32_t *index, int n, generator_image_fn *image, void *user,
                   ddpm_error *err)
 {
-    return run_all(s, NULL, index, n, &(struct taker){ image, user }, err);
+    int code = generator_between(s, err);
+    return code ? code : run_all(s, NULL, index, n, &(struct taker){ image, user }, err);
 }
 
 int generator_resume(struct generator *s, const struct saved_batch *f, generator_image_fn *image, void *user,

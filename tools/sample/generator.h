@@ -1,6 +1,7 @@
 /* A generator joins network, chain and sampler and makes the images of a recipe, a batch at a time. */
 #ifndef DDPM_GENERATOR_H
 #define DDPM_GENERATOR_H
+#include "sample/between.h"
 #include "sample/given_noise.h"
 #include "cli/options.h"
 #include "sample/time_budget.h"
@@ -46,6 +47,7 @@ struct generator {
     double *known;           /* [batch, d], what is kept of the batch under way (ddpm_keep) */
     int top;                 /* the chain position at which sampling starts */
     bool encode;             /* the ODE carries the given image up to top */
+    struct between between;  /* between.frames 0: sampling does not go along a way between two images */
 
     int batch, frames, class; /* images at a time, states to show of each, class or CLASS_... */
     uint64_t seed;
@@ -103,4 +105,14 @@ int generator_resume(struct generator *s, const struct saved_batch *f, generator
    images are left out.  f->n is 0 if no step was taken or every image is lost. */
 void generator_saved_batch(const struct generator *s, struct saved_batch *f);
 void generator_close(struct generator *s);
+
+/* ---- for the parts of a generator ---- */
+
+/* Returns the class of an image as the network gets it. */
+int32_t generator_class(const struct generator *s, uint32_t index);
+/* Returns TRY_LATER, with the reason, where the run is to stop before the next step. */
+int generator_stopped(const struct generator *s, ddpm_error *err);
+/* Makes the ends of the way between two images, if there is one and they are not made yet.  TRY_LATER:
+   interrupted, or out of time. */
+int generator_between(struct generator *s, ddpm_error *err);
 #endif

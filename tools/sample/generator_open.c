@@ -137,6 +137,19 @@ static int open_noise(struct generator *s, struct recipe *r, const struct genera
     return given_noise_open(&s->noise, o->noise_path, &needs, err);
 }
 
+/* Reads the ends of the way between two images, and checks that there are as many pictures. */
+static int check_ends(struct generator *s, const struct recipe *r, ddpm_error *err)
+{
+    if (!r->between)
+        return DDPM_OK;
+    between_parse(&s->between, r->between);
+    s->between.frames = r->frames;
+    if (s->from.count != between_pictures(&s->between))
+        return dd_error(err, DDPM_EMISSING, "%d pictures are given, and %d of the ends are pictures",
+                        s->from.count, between_pictures(&s->between));
+    return DDPM_OK;
+}
+
 /* Opens the images to start from, and the mask of what is painted anew in them. */
 static int open_images(struct generator *s, struct recipe *r, const struct generator_options *o,
                        ddpm_error *err)
@@ -147,7 +160,7 @@ static int open_images(struct generator *s, struct recipe *r, const struct gener
         code = mask_open(&s->mask, o->mask_path, s->about, fit, err);
     r->from = code || !o->from_path ? "" : s->from.sha256;
     r->mask = code || !o->mask_path ? NULL : s->mask.sha256;
-    return code;
+    return code ? code : check_ends(s, r, err);
 }
 
 /* Chooses where sampling starts: at the top or, with noised images, at the last listed step up to
@@ -161,7 +174,7 @@ static int open_start(struct generator *s, struct recipe *r, const struct genera
     s->seed = r->seed;
     s->resample = r->resample;
     s->jump = r->jump;
-    s->noised = o->from_path && !(o->mask_path && r->noise_to == s->about->steps);
+    s->noised = o->from_path && !r->between && !(o->mask_path && r->noise_to == s->about->steps);
     if (s->noised && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
         return dd_error(
             err, DDPM_EUSAGE,
@@ -175,6 +188,18 @@ static int open_start(struct generator *s, struct recipe *r, const struct genera
         return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps,
                         s->top + 2);
     return open_images(s, r, o, err);
+}
+
+/* Refuses a way between two images with a sampler that draws noise: neighbours would have little in common.
+   A picture at an end needs a sampler that encodes. */
+static int check_between(const struct generator *s, const struct recipe *r, ddpm_error *err)
+{
+    bool encodes = ddpm_sampler_traits_of(r->sampler)->encodes;
+    if (r->between && ddpm_sampler_noisy(s->sampler))
+        return dd_error(err, DDPM_EUSAGE, "a way between two images needs steps that add no noise");
+    if (between_pictures(&s->between) && !encodes)
+        return dd_error(err, DDPM_EUSAGE, "sampler %s cannot encode the pictures at the ends", r->sampler);
+    return DDPM_OK;
 }
 
 /* Refuses to go back with a sampler that cannot, before the first step; the library says why. */
@@ -295,6 +320,8 @@ static int open_all(struct generator *s, struct recipe *r, const struct generato
     r->model = s->about->id;
     r->engine_class = ddpm_net_describe(s->net)->engine_class;
     code = allocate(s, err);
+    if (!code)
+        code = check_between(s, r, err);
     return code ? code : check_back(s, err);
 }
 
@@ -323,6 +350,7 @@ void generator_close(struct generator *s)
     ddpm_net_free(s->net);
     given_noise_close(&s->noise);
     start_image_close(&s->from);
+    between_close(&s->between);
     ddpm_chain_free(s->chain);
     free(s->frame);
     free(s->start);

@@ -1,5 +1,6 @@
 /* A file is written under a temporary name and renamed when it is whole.  A picture of n images is a grid
-   with ceil(sqrt(n)) columns; if several states are shown, it has a row of them for each image. */
+   with ceil(sqrt(n)) columns; if several states are shown, it has a row of them for each image; a way between
+   two images is one row. */
 #include "sample/image_output.h"
 #include <errno.h>
 #include <math.h>
@@ -8,16 +9,18 @@
 #include "base/error.h"
 #include "image/array_file.h"
 
-struct layout layout_of(const ddpm_about *a, int n, int frames)
+struct layout layout_of(const ddpm_about *a, const struct recipe *r, int n)
 {
-    int columns = frames > 1 ? frames : (int)ceil(sqrt(n));
-    return (struct layout){
-        .columns = columns,
-        .rows = frames > 1 ? n : (n + columns - 1) / columns,
-        .frames = frames,
-        .height = a->height,
-        .width = a->width,
-    };
+    struct layout l = { .frames = r->keep_steps, .height = a->height, .width = a->width };
+
+    if (r->keep_steps > 1)
+        l.columns = r->keep_steps;
+    else if (r->between)
+        l.columns = n;
+    else
+        l.columns = (int)ceil(sqrt(n));
+    l.rows = r->keep_steps > 1 ? n : (n + l.columns - 1) / l.columns;
+    return l;
 }
 
 int layout_scale(const struct layout *l, int asked)
@@ -97,7 +100,7 @@ static int open_picture(struct image_output *g, ddpm_error *err)
 
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
 {
-    g->layout = layout_of(g->about, g->n, g->recipe->keep_steps);
+    g->layout = layout_of(g->about, g->recipe, g->n);
     g->picture = g->large = (struct picture){ .pixel = NULL };
     g->output = (struct dd_output){ .stream = NULL };
     g->nan = NULL;

@@ -9,7 +9,7 @@
 #include "sample/recipe.h"
 
 /* The places of n images in one picture.  They form a near-square grid or, if several states of each are
-   shown, a row for each image. */
+   shown, a row for each image.  A way between two images is a single row. */
 struct layout {
     int columns, rows; /* tiles in the picture */
     int frames;        /* states to show of each image, each in a tile */
@@ -22,8 +22,8 @@ enum { WIDTH_LEAST = 512 };
 /* Returns the scale of a picture.  It is `asked`, unless that is 0.  Then several tiles get the least scale
    at which they are WIDTH_LEAST wide, and a single tile stays as it is. */
 int layout_scale(const struct layout *l, int asked);
-/* Lays out n images of `frames` states each. */
-struct layout layout_of(const ddpm_about *a, int n, int frames);
+/* Lays out n images as their recipe says. */
+struct layout layout_of(const ddpm_about *a, const struct recipe *r, int n);
 /* Makes a black picture of all tiles, with values of this many bytes. */
 int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, int bytes,
                    ddpm_error *err);

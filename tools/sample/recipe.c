@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "image/view.h"
+#include "sample/between.h"
 
 static const char program[] = "ddpm " DDPM_VERSION;
 
@@ -35,6 +36,10 @@ static void add_start(cJSON *o, const struct recipe *r)
     }
     cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
     cJSON_AddBoolToObject(o, "encode", r->encode);
+    if (r->between) {
+        cJSON_AddStringToObject(o, "between", r->between);
+        cJSON_AddNumberToObject(o, "frames", r->frames);
+    }
 }
 
 int recipe_class(int *class, const char *text, ddpm_error *err)
@@ -56,8 +61,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
     char seed[24], size[IMAGE_SIZE_TEXT];
     cJSON *o = cJSON_CreateObject(), *list;
-    int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + 3 * (r->mask != NULL) + (r->guidance != 1) +
-               (r->scale > 1) + (n > 0);
+    int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + 3 * (r->mask != NULL) +
+               2 * (r->between != NULL) + (r->guidance != 1) + (r->scale > 1) + (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
@@ -136,6 +141,31 @@ static void check_start(struct dd_json *j, const struct recipe *r)
         j->code = dd_error(j->err, DDPM_EDATA, "%s.encode is true, expected false with a mask", j->path);
 }
 
+/* Checks the ends of a way between two images, which the generator takes for granted; list [n] holds its
+   frames. */
+static void check_between(struct dd_json *j, const struct recipe *r, const int *list, int n)
+{
+    struct between b;
+    int last = 0;
+    if (j->code || !r->between)
+        return;
+
+    bool right = between_parse(&b, r->between);
+    for (int i = 0; i < n; i++)
+        last = list[i] > last ? list[i] : last;
+    if (!right)
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.between is \"%.40s\", expected two ends such as 3,picture",
+                           j->path, r->between);
+    else if (between_pictures(&b) ? !*r->from : *r->from || r->fit)
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.from and fit do not fit the ends %s", j->path, r->between);
+    else if (r->mask || r->encode || r->class == CLASS_ALL || *r->noise)
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.between does not go with mask, encode, noise or class all",
+                           j->path);
+    else if (last >= r->frames)
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.indices holds %d, expected less than the %d frames",
+                           j->path, last, r->frames);
+}
+
 /* Fills r from the members of root; list [n] gets the indices. */
 static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name,
                        ddpm_error *err)
@@ -165,6 +195,10 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
     r->encode = dd_json_bool(&j, "encode");
     check_start(&j, r);
+    if (dd_json_has(&j, "between")) {
+        r->between = dd_json_text(&j, "between");
+        r->frames = dd_json_int(&j, "frames", 2, FRAMES_MOST);
+    }
 
     r->spacing = dd_json_text(&j, "spacing");
     r->steps = dd_json_text(&j, "steps");
@@ -175,6 +209,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->noise = dd_json_text(&j, "noise");
     r->format = dd_json_text(&j, "format");
     dd_json_ints(&j, "indices", list, n, 0, INT32_MAX);
+    check_between(&j, r, list, n);
     return dd_json_end(&j);
 }
 

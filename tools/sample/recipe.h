@@ -31,12 +31,14 @@ struct recipe {
     int resample, jump; /* how an inpainting goes back (ddpm_keep) */
     double noise_to;    /* the step up to which that image is noised or encoded */
     bool encode;
-    int class;          /* a class, or CLASS_... */
-    double guidance;    /* scale of the guidance (ddpm_guidance_options); 1: none */
-    int keep_steps;     /* how many states of each image are shown, at least 1 */
-    int scale;          /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
-    const char *noise;  /* hash of a file of given noise, or "" */
-    const char *format; /* name of the files' format (image_format.h) */
+    const char *between; /* the ends of a way between two images (between.h), or NULL */
+    int frames;          /* how many images the way has */
+    int class;           /* a class, or CLASS_... */
+    double guidance;     /* scale of the guidance (ddpm_guidance_options); 1: none */
+    int keep_steps;      /* how many states of each image are shown, at least 1 */
+    int scale;           /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
+    const char *noise;   /* hash of a file of given noise, or "" */
+    const char *format;  /* name of the files' format (image_format.h) */
 };
 
 /* Reads a class as --class takes it: a number, "all", "none", or NULL where it was left out. */

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include "base/error.h"
 #include "cli/ending.h"
+#include "sample/between.h"
 
 static const char STEPS_DEFAULT[] = "50";
 
@@ -19,6 +20,12 @@ enum { TUNED_STEPS = 6 };
 /* Lugmayr et al. 2022 go through each part of 10 steps 10 times. */
 enum { RESAMPLE = 10, JUMP = 10 };
 
+/* A way between two images that is shown for two seconds, 12 frames a second. */
+enum { FRAMES = 24 };
+
+/* The sampler of a way between two images: it draws no noise, and encodes pictures. */
+static const char BETWEEN_SAMPLER[] = "ddim";
+
 /* Song et al. 2021 take 0.16 for Langevin steps as a corrector. */
 static const double SNR_DEFAULT = 0.16;
 
@@ -30,7 +37,9 @@ static const char *name_of(const struct sample_settings *s)
 
 static const char *sampler_of(const struct sample_settings *s)
 {
-    return s->sampler ? s->sampler : ddpm_sampler_names()[0];
+    if (s->sampler)
+        return s->sampler;
+    return s->between ? BETWEEN_SAMPLER : ddpm_sampler_names()[0];
 }
 
 static const ddpm_sampler_traits *traits_of(const struct sample_settings *s)
@@ -113,6 +122,16 @@ static int check_places(const struct sample_settings *s, ddpm_error *err)
     return code ? code : check_ending(s, err);
 }
 
+/* Returns the option that says what sampling starts from instead of noise of the seed, or NULL. */
+static const char *start_of(const struct sample_settings *s)
+{
+    if (s->between)
+        return "--between";
+    if (s->noise)
+        return "--noise";
+    return s->from ? "--from" : NULL;
+}
+
 /* Checks --max-time, --deadline and --steps auto. */
 static int check_time(const struct sample_settings *s, ddpm_error *err)
 {
@@ -127,10 +146,10 @@ static int check_time(const struct sample_settings *s, ddpm_error *err)
             "--steps auto: sampler %s has numbers of steps of its own: leave --steps out, or give "
             "one of those that ddpm info lists",
             s->sampler);
-    if (picks && (s->from || s->noise))
+    if (picks && start_of(s))
         return dd_error(err, DDPM_EUSAGE,
                         "--steps auto does not know how many steps are taken with %s: give their number",
-                        s->from ? "--from" : "--noise");
+                        start_of(s));
     if (timed && !s->outdir && !picks)
         return dd_error(err, DDPM_EUSAGE,
                         "--max-time and --deadline stop what the next start goes on with: add --outdir; or "
@@ -174,11 +193,53 @@ static int check_start(const struct sample_settings *s, ddpm_error *err)
                         "--strength S, the part of all steps");
     if (has_step && has_part)
         return dd_error(err, DDPM_EUSAGE, "--noise-to and --strength both say how much noise: leave one out");
-    if (!s->from && option_of_start(s))
+    if (!s->from && option_of_start(s) && !(s->between && s->fit))
         return dd_error(err, DDPM_EUSAGE, "%s belongs to --from IMAGE", option_of_start(s));
     if (s->encode && (!traits_of(s)->encodes || s->eta > 0))
         return dd_error(err, DDPM_EUSAGE,
                         "--encode takes a sampler that adds no noise: ode, or ddim with --eta 0");
+    return DDPM_OK;
+}
+
+/* Returns an option that was given and says something else than --between about the images, or NULL. */
+static const char *option_against_between(const struct sample_settings *s)
+{
+    if (s->from)
+        return "--from";
+    if (s->noise)
+        return "--noise";
+    if (s->images)
+        return "-n, as --frames says how many";
+    if (s->index)
+        return "--index, as --frames says how many";
+    return s->class && !strcmp(s->class, "all") ? "--class all: one class for all frames" : NULL;
+}
+
+/* Checks --between and --frames.  Only a sampler that draws no noise makes images that change little by
+   little, and only one that encodes takes pictures. */
+static int check_between(const struct sample_settings *s, ddpm_error *err)
+{
+    struct between b;
+    const ddpm_sampler_traits *traits = traits_of(s);
+    bool noisy = traits->noisy || s->eta > 0 || traits->corrector > 0 || s->corrector ||
+                 !strcmp(s->variance, "analytic");
+    if (!s->between)
+        return s->frames ? dd_error(err, DDPM_EUSAGE, "--frames belongs to --between A,B") : DDPM_OK;
+
+    int code = between_read(&b, NULL, s->between, err);
+    if (code)
+        return code;
+    if (option_against_between(s))
+        return dd_error(err, DDPM_EUSAGE, "--between: leave out %s", option_against_between(s));
+    if (noisy)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--between takes a sampler that adds no noise, such as ddim with --eta 0, ode or unipc");
+    if (between_pictures(&b) && (s->fast || !traits->encodes))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--between encodes a picture by the sampler: take ode or ddim, without --fast");
+    if (!between_pictures(&b) && s->fit)
+        return dd_error(err, DDPM_EUSAGE, "--fit is for pictures: both ends of --between are of the seed");
     return DDPM_OK;
 }
 
@@ -215,6 +276,8 @@ int sample_settings_check(const struct sample_settings *s, ddpm_error *err)
     int code = check_places(s, err);
     if (!code)
         code = check_time(s, err);
+    if (!code)
+        code = check_between(s, err);
     if (!code)
         code = check_start(s, err);
     if (!code)
@@ -256,6 +319,11 @@ char *sample_settings_tuned(struct recipe *r, const ddpm_about *a)
     if (!solver && a->tuned_count)
         solver = &a->tuned[a->tuned_count - 1];
     return set_steps(r, solver ? solver->K : TUNED_STEPS);
+}
+
+int sample_settings_frames(const struct sample_settings *s)
+{
+    return s->frames ? (int)s->frames : FRAMES;
 }
 
 int sample_settings_resample(const struct sample_settings *s, const char *sampler)

@@ -18,6 +18,8 @@ struct sample_settings {
     const char *fit, *mask;
     int64_t resample, jump; /* 0: not given */
     bool encode;
+    const char *between;
+    int64_t frames; /* 0: not given */
 
     /* The way in which they are made. */
     const char *steps, *spacing, *sampler, *variance, *clip;
@@ -50,6 +52,8 @@ const struct image_format *sample_settings_format(const struct sample_settings *
 bool sample_settings_timed(const struct sample_settings *s);
 /* Returns whether --steps is auto: the time limit chooses the number of steps. */
 bool sample_settings_auto_steps(const struct sample_settings *s);
+/* Returns how many images a way between two images has. */
+int sample_settings_frames(const struct sample_settings *s);
 /* Refuses settings that contradict each other. */
 int sample_settings_check(const struct sample_settings *s, ddpm_error *err);
 /* Sets sampler and steps of r for --fast: the model's tuned solver with the fewest steps whose images are

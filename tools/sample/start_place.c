@@ -71,6 +71,7 @@ static bool replaces(const struct sample_settings *s, const char *output, const 
 static int check(const struct start_image *pictures, const struct sample_settings *s, const char *output,
                  ddpm_error *err)
 {
+    const char *option = s->between ? "--between" : "--from";
     char *folder = s->outdir ? NULL : folder_of(output);
     const char *place = s->outdir ? s->outdir : folder;
     bool in = place && pictures->folder.files && lies_in(place, s->from);
@@ -86,9 +87,8 @@ static int check(const struct start_image *pictures, const struct sample_setting
 
     for (int i = 0; i < pictures->count; i++)
         if (replaces(s, output, pictures->path[i]))
-            return dd_error(err, DDPM_EUSAGE,
-                            "%s of --from might be replaced by the images: choose another %s",
-                            pictures->path[i], s->outdir ? "folder for --outdir" : "name for -o");
+            return dd_error(err, DDPM_EUSAGE, "%s of %s might be replaced by the images: choose another %s",
+                            pictures->path[i], option, s->outdir ? "folder for --outdir" : "name for -o");
 
     if (s->mask && replaces(s, output, s->mask))
         return dd_error(err, DDPM_EUSAGE, "%s of --mask might be replaced by the images: choose another %s",
@@ -96,13 +96,14 @@ static int check(const struct start_image *pictures, const struct sample_setting
     return DDPM_OK;
 }
 
-int start_place_check(int *pictures, const struct sample_settings *s, const char *output, ddpm_error *err)
+int start_place_check(int *pictures, const struct sample_settings *s, const char *from, const char *output,
+                      ddpm_error *err)
 {
-    struct start_image from;
-    int code = start_image_list(&from, s->from, err);
-    *pictures = from.count;
+    struct start_image list;
+    int code = start_image_list(&list, from, err);
+    *pictures = list.count;
     if (!code)
-        code = check(&from, s, output, err);
-    start_image_close(&from);
+        code = check(&list, s, output, err);
+    start_image_close(&list);
     return code;
 }

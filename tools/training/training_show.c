@@ -85,7 +85,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
                         .keep_steps = 1,
                         .format = "png",
                         .snr = 0.16 };
-    struct grid g = { .layout = layout_of(a, IMAGES, 1) };
+    struct grid g = { .layout = layout_of(a, &r, IMAGES) };
     struct generator s;
 
     /* The generator must not write anything; make_grid shows the bar. */
