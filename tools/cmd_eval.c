@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
+#include "base/system.h"
 #include "cli/command_model.h"
 #include "cli/image_size.h"
 #include "cli/interrupt.h"
@@ -89,7 +89,6 @@ static int resume(struct job *j, ddpm_error *err)
 {
     const struct eval_sums *sums = &j->e.eval_sums;
     size_t count = j->data.set.count;
-    struct stat s;
 
     if (!j->s->resume)
         return DDPM_OK;
@@ -97,7 +96,7 @@ static int resume(struct job *j, ddpm_error *err)
     /* A run that begins anew has no file to read, but must be able to write one. */
     if (!strcmp(j->s->resume, "-"))
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was found is kept in a file: name one");
-    if (stat(j->s->resume, &s) && errno == ENOENT)
+    if (!dd_system_exists(j->s->resume) && errno == ENOENT)
         return dd_output_check(j->s->resume, 1, err);
 
     int code = eval_sums_load(&j->e.eval_sums, j->s->resume, j->about_run, err);

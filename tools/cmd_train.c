@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 #include "cli/ending.h"
 #include "cli/interrupt.h"
 #include "training/training.h"
@@ -22,7 +22,7 @@ static int check(struct training *t, const char *data, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
 
-    if (access(data, F_OK))
+    if (!dd_system_exists(data))
         return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", data,
                         strerror(errno));
     if (!s->output)

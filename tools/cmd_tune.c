@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 #include "cli/command_model.h"
 #include "cli/image_size.h"
 #include "cli/ending.h"
@@ -69,12 +69,11 @@ static int read_steps(struct tuning *t, const char *text, ddpm_error *err)
 static int resume(struct job *j, ddpm_error *err)
 {
     const char *path = j->s->resume;
-    struct stat s;
     if (!path)
         return DDPM_OK;
     if (!strcmp(path, "-"))
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was learned is kept in a file: name one");
-    if (stat(path, &s) && errno == ENOENT)
+    if (!dd_system_exists(path) && errno == ENOENT)
         return dd_output_check(path, true, err);
 
     int code = tuning_state_load(&j->t, path, err);

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/system.h"
 #include "sample/image_output.h"
 #include "cli/command_model.h"
 #include "cli/image_size.h"
@@ -329,12 +329,6 @@ static int verify_folder(const char *folder, const struct run *r)
 
 /* ---- the command ---- */
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 /* Checks that the pictures and the mask are there which the user names, and opens the model. */
 static int open_run(struct run *r, ddpm_error *err)
 {
@@ -357,7 +351,8 @@ static int run(void *settings, char **argument, int arguments)
     r.own = (struct image_size){ a->width, a->height };
 
     for (int i = 0; i < arguments; i++) {
-        int status = is_folder(argument[i]) ? verify_folder(argument[i], &r) : verify(argument[i], &r);
+        int status =
+            dd_system_is_folder(argument[i]) ? verify_folder(argument[i], &r) : verify(argument[i], &r);
         worst = status > worst ? status : worst;
     }
     ddpm_model_close(r.model);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "base/system.h"
 
 /* ---- files ----
 
@@ -100,8 +101,8 @@ char *dd_system_real_path(const char *path);
 /* Locks an open file until it is closed, alone or shared with others; false (EWOULDBLOCK): another process
    holds a lock of it.  Locks bind only those who ask for them. */
 bool dd_system_lock(int descriptor, bool shared);
-/* Opens what stands for a folder in dd_system_lock; -1: see errno. */
-int dd_system_open_folder(const char *path);
+/* Opens what stands for a folder in dd_system_lock, and tells which folder it is; -1: see errno. */
+int dd_system_open_folder(const char *path, struct dd_system_file *about);
 /* Returns the process that holds the lock alone; 0: it is not known. */
 long dd_system_lock_holder(int descriptor);
 

@@ -88,9 +88,12 @@ bool dd_system_lock(int descriptor, bool shared)
     return !result;
 }
 
-int dd_system_open_folder(const char *path)
+int dd_system_open_folder(const char *path, struct dd_system_file *about)
 {
-    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        dd_system_examine_open(about, fd);
+    return fd;
 }
 
 /* Linux lists locks in /proc/locks.  A line is "1: FLOCK  ADVISORY  WRITE 1234 08:02:131234 0 EOF". */

@@ -1,13 +1,13 @@
 /* Opens a checkpoint that another program wrote (checkpoint.h).  It finds and reads the files, chooses the
    U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known about the weights. */
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/names.h"
+#include "base/system.h"
 #include "checkpoint/diffusers_folder.h"
 #include "checkpoint/unwrap.h"
 
@@ -47,8 +47,7 @@ static struct source *only_source(struct files *f, const char *name, ddpm_error 
 
 static int open_files(struct files *f, const char *path, const char *want, ddpm_error *err)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (dd_system_is_folder(path))
         return diffusers_folder_open(f, path, want, err);
 
     struct source *s = only_source(f, path, err);
@@ -124,9 +123,10 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
 
 /* ---- what is known about the weights ---- */
 
-static int is_average(const struct dirent *e)
+static bool is_average(const char *folder, const char *name)
 {
-    return !strncmp(e->d_name, "ema_", 4);
+    (void)folder;
+    return !strncmp(name, "ema_", 4);
 }
 
 /* Returns the name of a file with the average of the same step, in the folder of the file at path, or
@@ -139,15 +139,16 @@ static const char *average_of_step(struct files *f, const char *path)
     /* For model000100.pt the end is "_000100.pt". */
     char *end = strncmp(base, "model", 5) ? NULL : dd_arena_text(&f->arena, "_%s", base + 5);
 
-    struct dirent **entry = NULL;
-    int count = folder && end ? scandir(folder, &entry, is_average, alphasort) : 0;
-    for (int i = 0; i < count; i++) {
-        size_t n = strlen(entry[i]->d_name), m = strlen(end);
-        if (!found && n > m && !strcmp(entry[i]->d_name + n - m, end))
-            found = dd_arena_text(&f->arena, "%s", entry[i]->d_name);
-        free(entry[i]);
+    char **name = NULL;
+    size_t count = 0;
+    if (folder && end)
+        dd_names_list(&name, &count, folder, is_average, NULL);
+    for (size_t i = 0; i < count && !found; i++) {
+        size_t n = strlen(name[i]), m = strlen(end);
+        if (n > m && !strcmp(name[i] + n - m, end))
+            found = dd_arena_text(&f->arena, "%s", name[i]);
     }
-    free(entry);
+    dd_names_free(name, count);
     return found;
 }
 

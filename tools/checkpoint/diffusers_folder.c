@@ -6,11 +6,11 @@
 
    The folder of a model also takes its scheduler from the pipeline around it, and its label from
    its place: beside a folder whose name speaks of an average, unet/ is raw. */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
+#include "base/names.h"
+#include "base/system.h"
 #include "checkpoint/diffusers_folder.h"
 #include "checkpoint/diffusers_weights.h"
 #include "checkpoint/python_json.h"
@@ -55,12 +55,6 @@ static int check_class(const cJSON *config, const char *path, ddpm_error *err)
 
 /* ---- what lies around the model ---- */
 
-static int same_place(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 /* The U-Nets in a folder whose names speak of an average. */
 struct averages {
     int count;
@@ -68,20 +62,20 @@ struct averages {
     int self;            /* the folder that the caller asked about is one of them */
 };
 
-static int is_average_name(const struct dirent *e)
+static bool is_average_name(const char *folder, const char *name)
 {
-    return name_says_average(e->d_name, strlen(e->d_name));
+    (void)folder;
+    return name_says_average(name, strlen(name));
 }
 
 /* Returns whether a folder holds a U-Net.  A folder counts even if its configuration cannot be read, and a
    folder named unet_ema even if it has none: opening it then tells what is wrong. */
 static int holds_unet(struct files *f, const char *folder, const char *name)
 {
-    struct stat st;
     cJSON *root = NULL;
     const char *config = dd_arena_text(&f->arena, "%s/config.json", folder);
     if (!config || !diffusers_is_file(config))
-        return config && !strcmp(name, "unet_ema") && stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+        return config && !strcmp(name, "unet_ema") && dd_system_is_folder(folder);
 
     int is = python_json_file(&root, config, NULL) || !check_class(root, config, NULL);
     cJSON_Delete(root);
@@ -92,23 +86,24 @@ static int holds_unet(struct files *f, const char *folder, const char *name)
 static int find_averages(struct averages *a, struct files *f, const char *parent, const char *folder,
                          ddpm_error *err)
 {
-    struct dirent **entry = NULL;
-    int code = DDPM_OK, n = scandir(parent, &entry, is_average_name, alphasort);
+    char **name;
+    size_t n;
+    int code = DDPM_OK;
+    dd_names_list(&name, &n, parent, is_average_name, NULL);
     *a = (struct averages){ 0 };
 
-    for (int i = 0; i < n; i++) {
-        char *path = dd_arena_text(&f->arena, "%s/%s", parent, entry[i]->d_name);
+    for (size_t i = 0; i < n && !code; i++) {
+        char *path = dd_arena_text(&f->arena, "%s/%s", parent, name[i]);
         if (!path)
             code = dd_error_memory(err, "the paths of a checkpoint");
-        if (!code && holds_unet(f, path, entry[i]->d_name)) {
+        if (!code && holds_unet(f, path, name[i])) {
             if (a->count < 2)
                 a->name[a->count] = path + strlen(parent) + 1;
             a->count++;
-            a->self |= folder && same_place(path, folder);
+            a->self |= folder && dd_system_same(path, folder);
         }
-        free(entry[i]);
     }
-    free(entry);
+    dd_names_free(name, n);
     return code;
 }
 
@@ -145,7 +140,7 @@ static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_e
             return dd_error_memory(err, "the paths of a checkpoint");
 
         code = find_averages(&a, f, above, folder, err);
-        if (!code && (same_place(folder, unet) || a.self || diffusers_is_file(index)))
+        if (!code && (dd_system_same(folder, unet) || a.self || diffusers_is_file(index)))
             code = scheduler_in(f, above, err);
         f->scheduler_above = f->scheduler && up >= inner;
         folder = above;
@@ -173,10 +168,10 @@ static int label_folder(struct files *f, const char *folder, ddpm_error *err)
 
     int code = find_averages(&a, f, above, folder, err);
     /* A path is the same place as itself if it exists. */
-    int has_unet = same_place(unet, unet);
-    if (is_average(f->config) || same_place(folder, ema) || (a.self && has_unet))
+    int has_unet = dd_system_same(unet, unet);
+    if (is_average(f->config) || dd_system_same(folder, ema) || (a.self && has_unet))
         f->label = "ema";
-    else if (same_place(folder, unet) && a.count)
+    else if (dd_system_same(folder, unet) && a.count)
         f->label = "raw";
 
     f->average_beside = a.count && *f->label == 'r' ? a.name[0] : NULL;

@@ -5,12 +5,11 @@
      diffusion_pytorch_model.safetensors.index[.VARIANT].json    or .bin: several shards
 
    An index is a JSON object whose weight_map says in which file of the folder each tensor lies. */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "checkpoint/diffusers_weights.h"
 #include "checkpoint/python_json.h"
 
@@ -26,8 +25,7 @@ enum { VARIANTS = sizeof variants / sizeof *variants, FORMS = sizeof forms / siz
 
 int diffusers_is_file(const char *path)
 {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    return dd_system_is_file(path);
 }
 
 /* ---- shards ---- */
@@ -198,28 +196,27 @@ static int find_weights(struct files *f, const char *folder, const char *want, d
     return DDPM_EMISSING;
 }
 
-static int is_weights(const struct dirent *e)
+static bool is_weights(const char *folder, const char *name)
 {
+    (void)folder;
     static const char *const endings[] = { ".safetensors", ".bin",  ".pt", ".pth", ".ckpt",
                                            ".msgpack",     ".onnx", ".h5", ".pkl" };
-    const char *dot = strrchr(e->d_name, '.');
+    const char *dot = strrchr(name, '.');
     for (size_t k = 0; dot && k < sizeof endings / sizeof *endings; k++)
         if (!strcmp(dot, endings[k]))
-            return 1;
-    return 0;
+            return true;
+    return false;
 }
 
 int diffusers_no_weights(const char *folder, const char *lacks, ddpm_error *err)
 {
     char list[300] = "";
-    struct dirent **entry = NULL;
-    int n = scandir(folder, &entry, is_weights, alphasort);
-    for (int i = 0; i < n; i++) {
-        if (strlen(list) < 200)
-            dd_names_join(list, sizeof list, entry[i]->d_name);
-        free(entry[i]);
-    }
-    free(entry);
+    char **name;
+    size_t n;
+    dd_names_list(&name, &n, folder, is_weights, NULL);
+    for (size_t i = 0; i < n && strlen(list) < 200; i++)
+        dd_names_join(list, sizeof list, name[i]);
+    dd_names_free(name, n);
 
     return dd_error(err, DDPM_EMISSING, "%s: %s%s%s%s", folder, lacks, *list ? "; there is " : "", list,
                     *list ? ": give the file that is meant" : "");

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 #include "cli/newest_checkpoint.h"
 
 /* Returns whether a path names a model on a hub.  That is an address, or "OWNER/NAME" without an ending
@@ -15,7 +14,6 @@
 static bool names_hub(const char *path)
 {
     char owner[256];
-    struct stat st;
     const char *slash = strchr(path, '/');
     const char *dot = strrchr(path, '.');
     if (strstr(path, "://") || strstr(path, "huggingface.co/"))
@@ -28,7 +26,7 @@ static bool names_hub(const char *path)
         return false;
 
     snprintf(owner, sizeof owner, "%.*s", (int)(slash - path), path);
-    return stat(owner, &st) != 0;
+    return !dd_system_exists(owner);
 }
 
 int missing_path(const char *path, ddpm_error *err)
@@ -46,8 +44,7 @@ int missing_path(const char *path, ddpm_error *err)
 static bool names_training(const char *path, ddpm_error *err)
 {
     char folder[4096], newest[4096];
-    struct stat st;
-    bool is_folder = !stat(path, &st) && S_ISDIR(st.st_mode);
+    bool is_folder = dd_system_is_folder(path);
 
     if (snprintf(folder, sizeof folder, "%s%s", path, is_folder ? "" : ".train") >= (int)sizeof folder ||
         !newest_checkpoint(newest, sizeof newest, folder))
@@ -65,7 +62,7 @@ static bool names_training(const char *path, ddpm_error *err)
 
 int input_check(const char *path, ddpm_error *err)
 {
-    if (!path || !access(path, F_OK))
+    if (!path || dd_system_exists(path))
         return DDPM_OK;
 
     int code =
@@ -77,11 +74,10 @@ int input_check(const char *path, ddpm_error *err)
 
 int model_open(ddpm_model **m, const char *path, ddpm_error *err)
 {
-    struct stat st;
     *m = NULL;
-    if (path && (stat(path, &st) || S_ISDIR(st.st_mode)) && names_training(path, err))
+    if (path && (!dd_system_exists(path) || dd_system_is_folder(path)) && names_training(path, err))
         return err->code;
-    if (path && !stat(path, &st) && S_ISDIR(st.st_mode))
+    if (path && dd_system_is_folder(path))
         return dd_error(err, DDPM_EDATA,
                         "%s: is a folder, no model file of ddpm: one is made by ddpm convert of a "
                         "checkpoint, or by ddpm train of pictures",

@@ -1,19 +1,12 @@
 /* Makes, locks and cleans a folder that a run works in.
 
-   The lock is flock(2) on the folder itself, so no lock file can be left behind.  Linux tells in /proc/locks
-   which process holds one. */
+   The lock is on the folder itself, so no lock file can be left behind. */
 #include "cli/folder.h"
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/names.h"
@@ -23,18 +16,14 @@
 
 int folder_synchronise(const char *path, ddpm_error *err)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* Other failures of fsync mean that the file system cannot synchronise folders. */
-    int failed = fd >= 0 && fsync(fd) && errno == EIO;
-    if (fd >= 0)
-        close(fd);
-    return failed ? dd_error(err, DDPM_EIO, "%s: cannot be synchronised: %s", path, strerror(EIO)) : DDPM_OK;
+    if (dd_system_flush_folder(path))
+        return DDPM_OK;
+    return dd_error(err, DDPM_EIO, "%s: cannot be synchronised: %s", path, strerror(EIO));
 }
 
 int folder_make(const char *path, ddpm_error *err)
 {
-    struct stat st;
-    if (mkdir(path, 0777) == 0) {
+    if (dd_system_make_folder(path)) {
         /* The name of the new folder is safe from a crash once the folder above it is synchronised. */
         char *above = malloc(strlen(path) + sizeof "/..");
         int code = above ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for a path");
@@ -48,7 +37,7 @@ int folder_make(const char *path, ddpm_error *err)
     }
 
     int number = errno;
-    if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (number == EEXIST && dd_system_is_folder(path))
         return DDPM_OK;
     return dd_error(err, dd_file_code(number == EEXIST ? ENOTDIR : number, DDPM_ECREATE),
                     "%s cannot be made a folder: %s", path, strerror(number));
@@ -67,13 +56,13 @@ bool folder_own_name(const char *name)
 
 int folder_regular(const char *path, ddpm_error *err)
 {
-    struct stat st;
-    if (lstat(path, &st) || S_ISREG(st.st_mode))
+    struct dd_system_file f;
+    if (!dd_system_examine_link(&f, path) || f.kind == DD_SYSTEM_FILE)
         return DDPM_OK;
 
-    const char *kind = S_ISDIR(st.st_mode) ? "folder" : "device or pipe";
+    const char *kind = f.kind == DD_SYSTEM_FOLDER ? "folder" : "device or pipe";
     return dd_error(err, DDPM_EDATA, "%s: is a %s, expected a regular file: take it out of the way", path,
-                    S_ISLNK(st.st_mode) ? "link" : kind);
+                    f.kind == DD_SYSTEM_LINK ? "link" : kind);
 }
 
 static int cannot_read(const char *path, ddpm_error *err)
@@ -81,30 +70,35 @@ static int cannot_read(const char *path, ddpm_error *err)
     return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be read: %s", path, strerror(errno));
 }
 
+/* The files of other programs in a folder: how many they are, and the smallest of their names. */
+struct others {
+    int count;
+    char first[256];
+};
+
+/* The order of names is arbitrary; the smallest one makes the message the same every time. */
+static bool count_other(void *user, const char *name)
+{
+    struct others *o = user;
+    if (*name == '.' || folder_own_name(name) || !strcmp(name, "lost+found"))
+        return true;
+
+    if (!o->count++ || strcmp(name, o->first) < 0)
+        snprintf(o->first, sizeof o->first, "%.255s", name);
+    return true;
+}
+
 int folder_unshared(const char *path, ddpm_error *err)
 {
-    char first[256] = "";
-    int count = 0;
-    DIR *d = opendir(path);
-    if (!d)
+    struct others o = { .count = 0 };
+    if (!dd_system_walk(path, count_other, &o))
         return cannot_read(path, err);
-
-    for (const struct dirent *e; (e = readdir(d));) {
-        if (*e->d_name == '.' || folder_own_name(e->d_name) || !strcmp(e->d_name, "lost+found"))
-            continue;
-
-        /* readdir's order is arbitrary; the smallest name makes the message the same every time. */
-        if (!count++ || strcmp(e->d_name, first) < 0)
-            snprintf(first, sizeof first, "%.255s", e->d_name);
-    }
-    closedir(d);
-
-    if (!count)
+    if (!o.count)
         return DDPM_OK;
     return dd_error(err, DDPM_ECREATE,
                     "%s: has no manifest and holds %d other file%s (%.100s%s): choose a new or empty folder, "
                     "or have images among them with --force",
-                    path, count, count > 1 ? "s" : "", first, count > 1 ? ", ..." : "");
+                    path, o.count, o.count > 1 ? "s" : "", o.first, o.count > 1 ? ", ..." : "");
 }
 
 /* Returns whether a name is ".ddpm-PID-N.tmp", as base/output.c makes it. */
@@ -123,54 +117,52 @@ static bool is_temporary(const char *name)
     return number && !strcmp(rest + number, ".tmp");
 }
 
-int folder_clean(const char *path, ddpm_error *err)
+/* Removes a temporary file of a killed run.  A run holds the locks of its temporary files: if the lock is
+   free, the run was killed. */
+static void clean_one(const char *path)
 {
-    DIR *d = opendir(path);
-    if (!d)
-        return cannot_read(path, err);
+    struct dd_system_file f;
+    int fd = dd_system_open(path, DD_SYSTEM_NO_LINK);
+    if (fd < 0)
+        return;
 
-    for (const struct dirent *e; (e = readdir(d));) {
-        struct stat st;
-        if (!is_temporary(e->d_name))
-            continue;
-
-        /* A run holds the locks of its temporary files: if the lock is free, the run was killed. */
-        int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
-            unlinkat(dirfd(d), e->d_name, 0);
-        if (fd >= 0)
-            close(fd);
-    }
-    closedir(d);
-    return DDPM_OK;
+    if (dd_system_examine_open(&f, fd) && f.kind == DD_SYSTEM_FILE && dd_system_lock(fd, false))
+        dd_system_remove(path);
+    dd_system_close(fd);
 }
 
-/* Returns the process that holds the lock of a file; 0: it is not known. */
-static long holder(int fd)
+/* A folder that is cleaned; full: there was no memory for a path. */
+struct cleaning {
+    const char *folder;
+    bool full;
+};
+
+static bool clean_name(void *user, const char *name)
 {
-    struct stat st;
-    char line[256];
-    long found = 0, process;
-    unsigned major_number, minor_number;
-    unsigned long long inode;
+    struct cleaning *c = user;
+    size_t size = strlen(c->folder) + strlen(name) + 2;
+    char *path = is_temporary(name) ? malloc(size) : NULL;
+    if (path) {
+        snprintf(path, size, "%s/%s", c->folder, name);
+        clean_one(path);
+        free(path);
+    }
+    c->full = !path && is_temporary(name);
+    return !c->full;
+}
 
-    /* A line is "1: FLOCK  ADVISORY  WRITE 1234 08:02:131234 0 EOF". */
-    FILE *f = fstat(fd, &st) ? NULL : fopen("/proc/locks", "re");
-    while (f && !found && fgets(line, sizeof line, f))
-        if (sscanf(line, "%*d: FLOCK %*s WRITE %ld %x:%x:%llu", &process, &major_number, &minor_number,
-                   &inode) == 4 &&
-            inode == st.st_ino && makedev(major_number, minor_number) == st.st_dev && process > 0)
-            found = process;
-
-    if (f)
-        fclose(f);
-    return found;
+int folder_clean(const char *path, ddpm_error *err)
+{
+    struct cleaning c = { .folder = path };
+    if (!dd_system_walk(path, clean_name, &c))
+        return cannot_read(path, err);
+    return c.full ? dd_error_memory(err, "a path") : DDPM_OK;
 }
 
 /* Fills in the error that another process holds the lock. */
 static int held(int fd, const char *path, const char *advice, ddpm_error *err)
 {
-    long process = holder(fd);
+    long process = dd_system_lock_holder(fd);
     char who[40] = "";
     if (process)
         snprintf(who, sizeof who, " (process %ld)", process);
@@ -178,15 +170,15 @@ static int held(int fd, const char *path, const char *advice, ddpm_error *err)
                     advice);
 }
 
-const struct folder_lock folder_not_locked = { -1, -1, NULL };
+const struct folder_lock folder_not_locked = { .folder = -1, .part = -1 };
 
-/* Takes the lock, waiting for it until `end`, a time of the monotonic clock.  how: LOCK_SH or LOCK_EX. */
-static int lock(int fd, int how, const char *path, double end, const char *advice, ddpm_error *err)
+/* Takes the lock, alone or shared with others, and waits for it until `end`, a time of the running clock. */
+static int lock(int fd, bool shared, const char *path, double end, const char *advice, ddpm_error *err)
 {
-    while (flock(fd, how | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
+    while (!dd_system_lock(fd, shared) && errno == EWOULDBLOCK) {
         if (interrupted || dd_system_time(DD_TIME_RUNNING) >= end)
             return held(fd, path, advice, err);
-        /* flock cannot wait with a limit, so it is tried every 50 milliseconds. */
+        /* There is no waiting with a limit, so it is tried every 50 milliseconds. */
         dd_system_pause(0.05);
     }
     return DDPM_OK;
@@ -196,13 +188,13 @@ static int lock(int fd, int how, const char *path, double end, const char *advic
    nothing is locked. */
 static int lock_part(struct folder_lock *l, const char *path, double end, const char *advice, ddpm_error *err)
 {
-    struct stat mine, named;
+    struct dd_system_file mine, named;
     l->path = strdup(path);
     if (!l->path)
         return dd_error_memory(err, "a path");
 
     for (;;) {
-        l->part = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+        l->part = dd_system_open(path, DD_SYSTEM_WRITE | DD_SYSTEM_CREATE | DD_SYSTEM_NO_LINK);
         if (l->part < 0 && (errno == EACCES || errno == EROFS))
             return DDPM_OK;
         if (l->part < 0)
@@ -211,12 +203,12 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
 
         /* The process that held the lock may have removed the file meanwhile.  Then another file has this
            name, and the loop opens that one. */
-        int code = lock(l->part, LOCK_EX, path, end, advice, err);
-        if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
-            mine.st_dev == named.st_dev)
+        int code = lock(l->part, false, path, end, advice, err);
+        if (!code && dd_system_examine_open(&mine, l->part) && dd_system_examine(&named, path) &&
+            mine.number == named.number && mine.device == named.device)
             return DDPM_OK;
 
-        close(l->part);
+        dd_system_close(l->part);
         l->part = -1;
         if (code)
             return code;
@@ -228,7 +220,7 @@ int folder_lock(struct folder_lock *l, const char *path, const char *part, doubl
 {
     double end = dd_system_time(DD_TIME_RUNNING) + wait;
     *l = folder_not_locked;
-    l->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    l->folder = dd_system_open_folder(path, &l->about);
     if (l->folder < 0 && errno == ENOENT)
         return DDPM_OK;
     if (l->folder < 0)
@@ -236,7 +228,7 @@ int folder_lock(struct folder_lock *l, const char *path, const char *part, doubl
                         strerror(errno));
 
     /* Runs on parts share the lock of the folder; a run on the whole folder holds it alone. */
-    int code = lock(l->folder, part ? LOCK_SH : LOCK_EX, path, end, advice, err);
+    int code = lock(l->folder, part, path, end, advice, err);
     if (!code && part)
         code = lock_part(l, part, end, advice, err);
     if (code)
@@ -246,16 +238,16 @@ int folder_lock(struct folder_lock *l, const char *path, const char *part, doubl
 
 void folder_unlock(struct folder_lock *l)
 {
-    struct stat st;
+    struct dd_system_file f;
 
     /* The empty file of a part is removed while its lock is still held. */
-    if (l->part >= 0 && fstat(l->part, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
-        unlink(l->path);
+    if (l->part >= 0 && dd_system_examine_open(&f, l->part) && f.kind == DD_SYSTEM_FILE && f.size == 0)
+        dd_system_remove(l->path);
 
     if (l->part >= 0)
-        close(l->part);
+        dd_system_close(l->part);
     if (l->folder >= 0)
-        close(l->folder);
+        dd_system_close(l->folder);
     free(l->path);
     *l = folder_not_locked;
 }

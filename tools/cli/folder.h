@@ -3,6 +3,7 @@
 #ifndef DDPM_FOLDER_H
 #define DDPM_FOLDER_H
 #include <stdbool.h>
+#include "base/system.h"
 #include "ddpm.h"
 
 /* Makes a folder if it is missing, and synchronises its name.  The folder above has to exist. */
@@ -12,8 +13,9 @@ int folder_synchronise(const char *path, ddpm_error *err);
 
 /* A lock of a folder, and of a part of it.  The end of the process releases it too. */
 struct folder_lock {
-    int folder, part; /* descriptors; -1: not locked */
-    char *path;       /* path of the part, allocated */
+    int folder, part;            /* descriptors; -1: not locked */
+    struct dd_system_file about; /* the folder */
+    char *path;                  /* path of the part, allocated */
 };
 extern const struct folder_lock folder_not_locked;
 /* Locks a whole folder (part NULL), or a part of it: the file `part`, which is made if it is missing, and

@@ -7,9 +7,9 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/names.h"
+#include "base/system.h"
 
 enum { NAMES_MAX = 64 };
 
@@ -83,11 +83,9 @@ static int unknown_option(const struct command *c, const char *word, ddpm_error 
    ending of a model, or it is one argument too many and a file. */
 static bool is_model(const struct command *c, const char *argument, bool surplus)
 {
-    struct stat st;
     const struct option *o = option_lettered(c, 'm');
-    bool exists = !stat(argument, &st), is_folder = exists && S_ISDIR(st.st_mode);
-    return o && !strcmp(o->name, "model") && !is_folder &&
-           (dd_names_end(argument, ".ddpm") || (surplus && exists));
+    return o && !strcmp(o->name, "model") && !dd_system_is_folder(argument) &&
+           (dd_names_end(argument, ".ddpm") || (surplus && dd_system_exists(argument)));
 }
 
 /* Checks the positional arguments [n]. */

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/safetensors.h"
+#include "base/system.h"
 #include "family/family.h"
 
 static const char index_text[] =
@@ -28,8 +27,7 @@ static const char *const names[FILES] = { "unet/diffusion_pytorch_model.safetens
 /* Makes a folder.  may_exist: a folder that exists already is accepted. */
 static int make_folder(const char *path, bool may_exist, ddpm_error *err)
 {
-    struct stat st;
-    if (mkdir(path, 0777) == 0)
+    if (dd_system_make_folder(path))
         return DDPM_OK;
     int number = errno;
 
@@ -37,7 +35,7 @@ static int make_folder(const char *path, bool may_exist, ddpm_error *err)
         return dd_error(err, DDPM_ECREATE,
                         "%s: exists already: choose another name, or allow it to be replaced (--force)",
                         path);
-    if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (number == EEXIST && dd_system_is_folder(path))
         return DDPM_OK;
     return dd_error(err, dd_file_code(number, DDPM_ECREATE), "%s: cannot be made a folder: %s", path,
                     strerror(number));
@@ -150,7 +148,8 @@ int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *un
     const char *const traces[] = { names[WEIGHTS], names[CONFIG], names[SCHEDULER], "unet", "scheduler", "" };
     for (size_t k = 0; made && code && k < sizeof traces / sizeof *traces; k++) {
         snprintf(path, size, "%s/%s", folder, traces[k]);
-        remove(path);
+        if (!dd_system_remove(path))
+            dd_system_remove_folder(path);
     }
     free(path);
     return code;

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/system.h"
 
 const char *const *dtype_names(void)
 {
@@ -96,7 +95,7 @@ static int write_and_compare(char id[65], const ddpm_model *m, const char *path,
         return code;
     code = compare(id, m, path, err);
     if (code)
-        unlink(path);
+        dd_system_remove(path);
     return code;
 }
 
@@ -108,13 +107,13 @@ static int replace(char id[65], const ddpm_model *m, const char *path, unsigned 
     if (!beside)
         return dd_error_memory(err, "a path");
     /* A rename within one folder replaces the old file in one step. */
-    snprintf(beside, size, "%s.%ld.tmp", path, (long)getpid());
+    snprintf(beside, size, "%s.%ld.tmp", path, dd_system_process());
 
     int code = write_and_compare(id, m, beside, flags, err);
-    if (!code && rename(beside, path) != 0)
+    if (!code && !dd_system_replace(beside, path))
         code = dd_error(err, DDPM_EIO, "%s: cannot be put in place: %s", path, strerror(errno));
     if (code)
-        unlink(beside);
+        dd_system_remove(beside);
     free(beside);
     return code;
 }
@@ -122,7 +121,7 @@ static int replace(char id[65], const ddpm_model *m, const char *path, unsigned 
 int write_model(char id[65], const ddpm_model *m, const char *path, bool half, bool force, ddpm_error *err)
 {
     unsigned flags = (half ? DDPM_SAVE_F16 : 0) | (force ? DDPM_SAVE_REPLACE : 0);
-    struct stat st;
-    bool there = force && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+    struct dd_system_file f;
+    bool there = force && dd_system_examine_link(&f, path) && f.kind == DD_SYSTEM_FILE;
     return (there ? replace : write_and_compare)(id, m, path, flags, err);
 }

@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 #include "base/error.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "image/dataset_array.h"
 
 /* Returns the name of the images' file with "images" and "idx3" replaced in its last part,
@@ -26,7 +25,7 @@ static char *labels_name(const char *images)
     memcpy(name + (at - images), "labels", 6);
     name[idx - images + 3] = '1';
     /* Compressed images may have labels that are not compressed. */
-    if (access(name, R_OK) != 0 && dd_names_end(name, ".gz"))
+    if (!dd_system_may_read(name) && dd_names_end(name, ".gz"))
         name[strlen(name) - 3] = 0;
     return name;
 }
@@ -55,11 +54,10 @@ static int read_labels(int32_t **classes, gzFile f, const char *name, size_t cou
 int dataset_labels(int32_t **classes, const char *images, size_t count, ddpm_error *err)
 {
     char *name = labels_name(images);
-    struct stat st;
-    bool there = name && access(name, R_OK) == 0 && stat(name, &st) == 0;
+    bool there = name && dd_system_may_read(name);
 
     /* Opening a pipe would wait for its writer. */
-    if (there && !S_ISREG(st.st_mode)) {
+    if (there && !dd_system_is_file(name)) {
         int code = dd_error(err, DDPM_EDATA,
                             "%s: is no regular file, but the labels of %s are expected there", name, images);
         free(name);

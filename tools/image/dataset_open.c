@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "image/dataset.h"
 
 /* ---- a folder of CIFAR-10's batches ---- */
@@ -143,8 +143,7 @@ static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
 
 int dataset_open_source(struct dataset *d, size_t most, ddpm_error *err)
 {
-    struct stat s;
-    if (!stat(d->path, &s) && S_ISDIR(s.st_mode))
+    if (dd_system_is_folder(d->path))
         return open_folder(d, most, err);
 
     d->array = calloc(1, sizeof *d->array);

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "image/image_folder.h"
 
 /* ---- the order of names ---- */
@@ -157,10 +157,9 @@ static bool leave_out(struct image_folder *f, const char *name)
 /* ---- the walk ---- */
 
 /* A folder on the path from the root to a file.  A link that leads back to one of these folders is found
-   by device and inode. */
+   by device and number. */
 struct level {
-    dev_t device;
-    ino_t inode;
+    struct dd_system_file folder;
     const struct level *above;
 };
 
@@ -200,18 +199,13 @@ static int walk(struct image_folder *f, const char *root, const char *below, con
 static int take_name(struct image_folder *f, const char *root, const char *below, const char *name,
                      const struct level *above, ddpm_error *err)
 {
-    struct stat s;
     char *path = join(root, below);
     int code = path ? DDPM_OK : no_names(root, err);
-    bool is_folder = path && !stat(path, &s) && S_ISDIR(s.st_mode);
     struct level here = { .above = above };
-    if (is_folder) {
-        here.device = s.st_dev;
-        here.inode = s.st_ino;
-    }
+    bool is_folder = path && dd_system_examine(&here.folder, path) && here.folder.kind == DD_SYSTEM_FOLDER;
 
     for (const struct level *l = above; is_folder && l && !code; l = l->above)
-        if (l->device == here.device && l->inode == here.inode)
+        if (l->folder.device == here.folder.device && l->folder.number == here.folder.number)
             code =
                 dd_error(err, DDPM_EDATA, "%s leads back to a folder that it lies in: remove the link", path);
 
@@ -247,13 +241,13 @@ static int walk(struct image_folder *f, const char *root, const char *below, con
 
 int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err)
 {
-    struct stat s = { .st_dev = 0 };
+    struct level top = { .above = NULL };
     *f = (struct image_folder){ .classes = 0 };
-    if (stat(path, &s))
+    if (!dd_system_examine(&top.folder, path))
         return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
                         strerror(errno));
 
-    int code = walk(f, path, "", &(struct level){ s.st_dev, s.st_ino, NULL }, err);
+    int code = walk(f, path, "", &top, err);
     if (!code && !number_classes(f))
         code = no_names(path, err);
     if (code)

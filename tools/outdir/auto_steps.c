@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/json.h"
+#include "base/system.h"
 #include "outdir/shard_manifests.h"
 
 /* Reads the steps that a folder was begun with; *steps stays NULL if there is no manifest. */
@@ -15,7 +15,7 @@ static int read_folder(char **steps, const char *folder, ddpm_error *err)
 {
     struct shard_manifests p = { 0 };
     cJSON *root = NULL;
-    int code = access(folder, F_OK) ? DDPM_OK : shard_manifests_read(&p, folder, NULL, NULL, err);
+    int code = dd_system_exists(folder) ? shard_manifests_read(&p, folder, NULL, NULL, err) : DDPM_OK;
 
     /* All manifests of a folder have the same settings. */
     const struct manifest *l = !code && p.count ? &p.manifest[0] : NULL;

@@ -5,16 +5,15 @@
 #include "outdir/image_replace.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "cli/ending.h"
 
 bool image_replace_is_there(const char *path)
 {
-    struct stat st;
-    return lstat(path, &st) == 0;
+    struct dd_system_file f;
+    return dd_system_examine_link(&f, path);
 }
 
 /* Returns whether a file may be an image.  A hidden file counts only with an image's ending, as --name may
@@ -111,7 +110,7 @@ int image_replace_note(struct image_store *a, const struct image_work *w, ddpm_e
     if (!code && l->files)
         code = manifest_write(l, err);
     else if (!code)
-        unlink(l->path);
+        dd_system_remove(l->path);
     a->waiting = l->files;
     return code;
 }
@@ -125,5 +124,5 @@ void image_replace_count(struct image_store *a)
 
     /* A shard leaves the list to the others. */
     if (a->replaced.header && !a->waiting && !*a->part)
-        unlink(a->replaced.path);
+        dd_system_remove(a->replaced.path);
 }

@@ -5,10 +5,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 #include "base/error.h"
+#include "base/system.h"
 #include "outdir/image_name.h"
 #include "outdir/image_replace.h"
 #include "outdir/missing_images.h"
@@ -40,33 +38,30 @@ static void estimate_size(const struct image_store *a, double *least, double *mo
 /* Checks that the folder can be written to and that its file system has room for the missing images. */
 static int check_room(struct image_store *a, int missing, ddpm_error *err)
 {
-    struct statvfs v;
+    struct dd_system_room room;
     double least, most;
 
-    if (access(a->folder, W_OK | X_OK))
+    if (!dd_system_may_write_into(a->folder))
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written to: %s", a->folder,
                         strerror(errno));
-    if (statvfs(a->folder, &v)) /* then nothing is known about the room */
+    if (!dd_system_room(&room, a->folder)) /* then nothing is known about the room */
         return DDPM_OK;
 
-    /* Root may also use the blocks that are reserved for it. */
-    double room = (double)(geteuid() ? v.f_bavail : v.f_bfree) * (double)v.f_frsize;
     estimate_size(a, &least, &most);
-    if (missing * least > room)
+    if (missing * least > room.bytes)
         return dd_error(
             err, DDPM_EIO,
             "%s: %d images take %.3g MB at least and %.3g MB are free: make room, or fewer images", a->folder,
-            missing, missing * least / 1e6, room / 1e6);
+            missing, missing * least / 1e6, room.bytes / 1e6);
 
-    /* Some file systems have no limit of files; f_files is then 0. */
-    if (v.f_files && v.f_favail < (fsfilcnt_t)missing)
-        return dd_error(err, DDPM_EIO, "%s: its file system has room for %llu more files, not for %d",
-                        a->folder, (unsigned long long)v.f_favail, missing);
+    if (room.files < missing)
+        return dd_error(err, DDPM_EIO, "%s: its file system has room for %.0f more files, not for %d",
+                        a->folder, room.files, missing);
 
-    if (missing * most > room)
+    if (missing * most > room.bytes)
         snprintf(a->warning, sizeof a->warning,
                  "%.100s: %d images may take up to %.3g MB, and %.3g MB are free", a->folder, missing,
-                 missing * most / 1e6, room / 1e6);
+                 missing * most / 1e6, room.bytes / 1e6);
     return DDPM_OK;
 }
 
@@ -193,10 +188,11 @@ void image_store_close(struct image_store *a)
 /* Returns DDPM_ECREATE unless the folder at this name is still the one that is locked. */
 static int check_folder(const struct image_store *a, ddpm_error *err)
 {
-    struct stat begun, now;
-    if (a->lock.folder < 0 || fstat(a->lock.folder, &begun))
+    const struct dd_system_file *begun = &a->lock.about;
+    struct dd_system_file now;
+    if (a->lock.folder < 0)
         return DDPM_OK;
-    if (stat(a->folder, &now) || now.st_ino != begun.st_ino || now.st_dev != begun.st_dev)
+    if (!dd_system_examine(&now, a->folder) || now.device != begun->device || now.number != begun->number)
         return dd_error(err, DDPM_ECREATE,
                         "%s: the folder was removed or replaced while images were being made", a->folder);
     return DDPM_OK;
@@ -215,7 +211,7 @@ static int put(struct image_store *a, const struct manifest_line *line, ddpm_err
     if (!code && !replaces)
         code = image_output_commit(&a->image, err);
     if (!code && waited && !--a->waiting)
-        unlink(a->replaced.path);
+        dd_system_remove(a->replaced.path);
     return code;
 }
 

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/scan.h"
+#include "base/system.h"
 #include "cli/json_line.h"
 #include "outdir/shard_manifests.h"
 #include "image/picture.h"
@@ -31,8 +31,7 @@ bool info_is_picture(const char *path)
 bool info_is_images(const char *path)
 {
     struct shard_manifests p = { .count = 0 };
-    struct stat st;
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (!dd_system_is_folder(path))
         return false;
     int code = shard_manifests_read(&p, path, NULL, NULL, NULL);
     bool images = code ? code == DDPM_EDATA : p.count > 0;
@@ -123,9 +122,10 @@ static void count_lines(struct count *c, const struct manifest *l, const char *f
     for (size_t i = 0; i < l->lines; i++) {
         const struct manifest_line *line = &l->line[i];
         char path[PATH_MAX];
-        struct stat st;
+        struct dd_system_file f;
         int length = snprintf(path, sizeof path, "%s/%s", folder, line->ok ? line->file : "");
-        c->made += line->ok && length < (int)sizeof path && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+        c->made += line->ok && length < (int)sizeof path && dd_system_examine_link(&f, path) &&
+                   f.kind == DD_SYSTEM_FILE;
         c->lost += !line->ok;
         c->first = !i || line->index < c->first ? line->index : c->first;
         c->last = line->index > c->last ? line->index : c->last;

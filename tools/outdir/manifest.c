@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/system.h"
 #include "cli/folder.h"
 
 static int out_of_memory(const struct manifest *l, ddpm_error *err)
@@ -220,7 +220,7 @@ void manifest_free(struct manifest *l)
 {
     manifest_forget(l);
     if (l->path && l->fd >= 0)
-        close(l->fd);
+        dd_system_close(l->fd);
     free(l->path);
     *l = (struct manifest){ .fd = -1 };
 }

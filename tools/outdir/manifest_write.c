@@ -2,14 +2,13 @@
    only the last line; it is cut off before the next line is added. */
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 #include "outdir/manifest.h"
 
 static int begin_file(const struct manifest *l, const char *header, bool replace, ddpm_error *err)
@@ -25,26 +24,16 @@ static int begin_file(const struct manifest *l, const char *header, bool replace
 /* Appends a line, whose zero at the end becomes a newline.  An append that fails is cut off again. */
 static int append(struct manifest *l, char *line, ddpm_error *err)
 {
-    size_t done = 0, size = strlen(line) + 1;
+    size_t size = strlen(line) + 1;
     line[size - 1] = '\n'; /* replaces the zero: from here on the line is no string */
 
-    /* A signal may interrupt a write. */
-    while (done < size) {
-        ssize_t n = write(l->fd, line + done, size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
-
-    if (done == size && fdatasync(l->fd) == 0) {
+    if (dd_system_write(l->fd, line, size) && dd_system_flush_data(l->fd)) {
         l->size += size;
         return DDPM_OK;
     }
 
     int number = errno;
-    if (ftruncate(l->fd, (off_t)l->size))
+    if (!dd_system_cut(l->fd, l->size))
         number = number ? number : errno;
     return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
 }
@@ -58,14 +47,14 @@ int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_err
     if (code)
         return code;
 
-    l->fd = open(l->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    l->fd = dd_system_open(l->path, DD_SYSTEM_APPEND | DD_SYSTEM_NO_LINK);
     if (l->fd < 0)
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s",
                         l->path, strerror(errno));
 
     if (begins && !l->part)
         l->size = strlen(header) + 1;
-    else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
+    else if (l->torn && (!dd_system_cut(l->fd, l->size) || !dd_system_flush(l->fd)))
         return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path,
                         strerror(errno));
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
+#include "base/system.h"
 #include "cli/folder.h"
 #include "cli/options.h"
 #include "outdir/shard_manifests.h"
@@ -26,7 +26,7 @@ struct missing {
 static int is_there(bool *there, const struct merge *m, const struct manifest_line *line, ddpm_error *err)
 {
     char hex[65] = "";
-    struct stat st;
+    struct dd_system_file f;
     bool check = m->check || line->other;
     size_t size = strlen(m->folder) + strlen(line->file) + 2;
     char *path = malloc(size);
@@ -34,7 +34,7 @@ static int is_there(bool *there, const struct merge *m, const struct manifest_li
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
 
     snprintf(path, size, "%s/%s", m->folder, line->file);
-    *there = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+    *there = dd_system_examine_link(&f, path) && f.kind == DD_SYSTEM_FILE;
     int code = *there && check ? manifest_hash(hex, path, err) : DDPM_OK;
     if (check && strcmp(hex, line->sha256))
         *there = false;

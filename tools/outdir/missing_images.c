@@ -5,17 +5,16 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/error.h"
+#include "base/system.h"
 #include "outdir/image_name.h"
 
 /* Sets *there to whether there is something at a->path.  DDPM_ECREATE: it is no regular file, so
    it is no image and must not be replaced by one. */
 static int look(bool *there, const struct image_store *a, ddpm_error *err)
 {
-    struct stat st;
-    *there = lstat(a->path, &st) == 0;
+    struct dd_system_file f;
+    *there = dd_system_examine_link(&f, a->path);
     int code = *there ? folder_regular(a->path, err) : DDPM_OK;
     if (code && err)
         err->code = DDPM_ECREATE;
@@ -61,12 +60,12 @@ static int settings_equal(bool *equal, const struct image_store *a, uint32_t ind
     enum { HEAD = 128 }; /* bytes before the values of a .npy file */
 
     struct picture p;
-    struct stat st;
+    struct dd_system_file f;
     char *text = NULL;
 
     if (!a->format->picture) {
-        *equal =
-            stat(a->path, &st) == 0 && (double)st.st_size == HEAD + a->format->bytes * image_store_values(a);
+        *equal = dd_system_examine(&f, a->path) &&
+                 (double)f.size == HEAD + a->format->bytes * image_store_values(a);
         return DDPM_OK;
     }
 
@@ -130,7 +129,7 @@ static int check_listed(struct image_store *a, const struct manifest_line *line,
 
     a->damaged++;
     *missing = true;
-    if (may_go(a, line) && unlink(a->path))
+    if (may_go(a, line) && !dd_system_remove(a->path))
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s is damaged and cannot be removed: %s",
                         a->path, strerror(errno));
     return code;

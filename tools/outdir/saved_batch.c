@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/safetensors.h"
+#include "base/system.h"
 #include "cli/folder.h"
 
 /* Returns the path of the file, allocated; NULL: out of memory. */
@@ -190,10 +189,10 @@ void saved_batch_keep(struct saved_batch *f, const uint32_t *index, int n)
 
 int saved_batch_check(const char *folder, const char *part, ddpm_error *err)
 {
-    struct stat st;
+    struct dd_system_file f;
     char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
-    if (path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (path && dd_system_examine_link(&f, path) && f.kind == DD_SYSTEM_FOLDER)
         code =
             dd_error(err, DDPM_ECREATE,
                      "%s: is a folder, where a batch that is stopped would be saved: take it out of the way",
@@ -204,12 +203,12 @@ int saved_batch_check(const char *folder, const char *part, ddpm_error *err)
 
 int saved_batch_remove(const char *folder, const char *part, ddpm_error *err)
 {
-    struct stat st;
+    struct dd_system_file f;
     char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
 
     /* In a folder that is read-only unlink fails even for a file that is not there. */
-    if (path && lstat(path, &st) == 0 && unlink(path) && errno != ENOENT)
+    if (path && dd_system_examine_link(&f, path) && !dd_system_remove(path) && errno != ENOENT)
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path,
                         strerror(errno));
     free(path);

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/folder.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "sample/index_list.h"
 #include "sample/recipe.h"
 
@@ -157,7 +157,7 @@ int shard_manifests_remove(const char *folder, ddpm_error *err)
             code = dd_error(err, DDPM_ENOMEM, "out of memory for a path");
         } else {
             snprintf(path, size, "%s/%s", folder, name[i]);
-            if (unlink(path) && errno != ENOENT)
+            if (!dd_system_remove(path) && errno != ENOENT)
                 code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path,
                                 strerror(errno));
         }

@@ -6,26 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/system.h"
 #include "cli/command_model.h"
 
 enum { MOST = 1000000 };
 
 /* ---- the paths ---- */
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
-static bool is_there(const char *path)
-{
-    struct stat st;
-    return !stat(path, &st);
-}
 
 /* Lists the pictures of a folder; their paths are written one behind the other into s->list. */
 static int list_folder(struct start_image *s, const char *folder, ddpm_error *err)
@@ -67,7 +55,7 @@ static int list_names(struct start_image *s, const char *path, ddpm_error *err)
 
     char *next = s->list;
     while (next) {
-        char *comma = is_there(path) ? NULL : strchr(next, ',');
+        char *comma = dd_system_exists(path) ? NULL : strchr(next, ',');
         if (comma)
             *comma = 0;
         s->path[s->count++] = next;
@@ -85,7 +73,7 @@ static int list_names(struct start_image *s, const char *path, ddpm_error *err)
 int start_image_list(struct start_image *s, const char *path, ddpm_error *err)
 {
     *s = (struct start_image){ .count = 0 };
-    return is_folder(path) ? list_folder(s, path, err) : list_names(s, path, err);
+    return dd_system_is_folder(path) ? list_folder(s, path, err) : list_names(s, path, err);
 }
 
 /* ---- the pixels ---- */

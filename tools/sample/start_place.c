@@ -2,15 +2,9 @@
 #include "sample/start_place.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
+#include "base/system.h"
 #include "sample/start_image.h"
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
 
 /* Cuts the last name off a path: "a/b" becomes "a", "a" becomes ".", and "/a" becomes "/". */
 static void cut_name(char *path)
@@ -40,11 +34,11 @@ static char *folder_of(const char *path)
    part of its path that exists lies. */
 static bool lies_in(const char *place, const char *folder)
 {
-    char *at = malloc(strlen(place) + 2), *root = realpath(folder, NULL), *real = NULL;
+    char *at = malloc(strlen(place) + 2), *root = dd_system_real_path(folder), *real = NULL;
 
     if (at)
         strcpy(at, place);
-    while (at && !(real = realpath(at, NULL)) && strcmp(at, ".") && strcmp(at, "/"))
+    while (at && !(real = dd_system_real_path(at)) && strcmp(at, ".") && strcmp(at, "/"))
         cut_name(at);
 
     size_t n = root ? strlen(root) : 0;
@@ -59,10 +53,10 @@ static bool lies_in(const char *place, const char *folder)
 static bool replaces(const struct sample_settings *s, const char *output, const char *path)
 {
     if (!s->outdir)
-        return same_file(output, path);
+        return dd_system_same(output, path);
 
     char *folder = folder_of(path);
-    bool same = folder && same_file(folder, s->outdir);
+    bool same = folder && dd_system_same(folder, s->outdir);
     free(folder);
     return same;
 }

@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/names.h"
+#include "base/system.h"
 #include "cli/newest_checkpoint.h"
 
 enum { ASIDE_MOST = 10000 };
@@ -21,9 +20,9 @@ static bool is_ours(const char *folder, const char *name)
            !strcmp(name, "loss.png") || (!strncmp(name, "grid-", 5) && dd_names_end(name, ".png"));
 }
 
-/* Fills *st for a file with a name that a training uses.  Returns false if the name is another one, or if
+/* Fills *f for a file with a name that a training uses.  Returns false if the name is another one, or if
    there is no such file (a link may lead nowhere). */
-static bool examine(struct stat *st, const char *folder, const char *name)
+static bool examine(struct dd_system_file *f, const char *folder, const char *name)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
     char *path = is_ours(folder, name) ? malloc(size) : NULL;
@@ -31,23 +30,23 @@ static bool examine(struct stat *st, const char *folder, const char *name)
     if (!path)
         return false;
     snprintf(path, size, "%s/%s", folder, name);
-    bool there = stat(path, st) == 0;
+    bool there = dd_system_examine(f, path);
     free(path);
     return there;
 }
 
 static bool is_in_the_way(const char *folder, const char *name)
 {
-    struct stat st;
-    return examine(&st, folder, name) && !S_ISREG(st.st_mode);
+    struct dd_system_file f;
+    return examine(&f, folder, name) && f.kind != DD_SYSTEM_FILE;
 }
 
 /* Returns whether the file holds work of a training.  An empty log does not: its training was killed before
    the first checkpoint. */
 static bool is_work(const char *folder, const char *name)
 {
-    struct stat st;
-    return examine(&st, folder, name) && st.st_size > 0;
+    struct dd_system_file f;
+    return examine(&f, folder, name) && f.size > 0;
 }
 
 /* Returns DDPM_ECREATE if something that is no regular file has a name that a training uses. */
@@ -135,21 +134,21 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
     while (n && strtoll(name[n - 1] + 5, NULL, 10) > last)
         free(name[--n]);
     for (size_t i = 0; i + (size_t)keep < n; i++)
-        unlink(training_folder_path(f, "%s", name[i]));
+        dd_system_remove(training_folder_path(f, "%s", name[i]));
     dd_names_free(name, n);
 }
 
-/* Renames the folder to the first free FOLDER.N.  rename fails for a folder that has something in it, so
+/* Renames the folder to the first free FOLDER.N.  Renaming fails for a folder that has something in it, so
    nothing can be lost.  kept [size]: the new name. */
 static int rename_folder(struct training_folder *f, char *kept, size_t size, ddpm_error *err)
 {
-    int failed = -1;
+    bool failed = true;
 
     errno = ENAMETOOLONG; /* the error if no name fits into kept */
     for (int i = 1; i < ASIDE_MOST && failed; i++) {
         if (snprintf(kept, size, "%s.%d", f->path, i) >= (int)size)
             break;
-        failed = rename(f->path, kept);
+        failed = !dd_system_replace(f->path, kept);
         if (failed && errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
             break;
     }
@@ -186,11 +185,11 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     return code;
 }
 
-/* An empty folder was made for a training that was then refused.  rmdir removes only an empty folder. */
+/* An empty folder was made for a training that was then refused.  Only an empty folder is removed. */
 void training_folder_close(struct training_folder *f)
 {
     if (f->path && f->lock.folder >= 0)
-        rmdir(f->path);
+        dd_system_remove_folder(f->path);
     folder_unlock(&f->lock);
     free(f->path);
     free(f->room);

@@ -3,13 +3,11 @@
 #include "training/training_log.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 
 enum { LINE = 256 };
 
@@ -77,11 +75,11 @@ static int rewrite(struct training_log *l, const struct dd_file *f, const char *
    lead out of the folder. */
 static int open_end(struct training_log *l, const char *path, ddpm_error *err)
 {
-    struct stat st;
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    struct dd_system_file f;
+    int fd = dd_system_open(path, DD_SYSTEM_APPEND | DD_SYSTEM_CREATE | DD_SYSTEM_NO_LINK);
 
-    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
-        close(fd);
+    if (fd >= 0 && (!dd_system_examine_open(&f, fd) || f.kind != DD_SYSTEM_FILE)) {
+        dd_system_close(fd);
         return dd_error(err, DDPM_ECREATE,
                         "%s: is a device or pipe, a regular file is expected: "
                         "move it elsewhere",
@@ -93,7 +91,7 @@ static int open_end(struct training_log *l, const char *path, ddpm_error *err)
 
     int number = errno;
     if (fd >= 0)
-        close(fd);
+        dd_system_close(fd);
     return dd_error(err, dd_file_code(number, DDPM_ECREATE), "%s: cannot be written: %s", path,
                     strerror(number));
 }

@@ -6,14 +6,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 #include "training/training.h"
 
 static bool is_there(const struct training *t)
 {
-    return access(t->s->output, F_OK) == 0;
+    return dd_system_exists(t->s->output);
 }
 
 /* Checks that the model file can be written, by beginning it. */
