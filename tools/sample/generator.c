@@ -65,11 +65,19 @@ static void name_lost(struct generator *s, const ddpm_error *sentence)
     }
 }
 
-/* Takes a step down or up.  A lost image is named and does not end the run. */
-static int take_step(struct generator *s, struct progress *p, ddpm_error *err)
+int generator_step(struct generator *s, ddpm_error *err)
 {
     bool up = s->taken < steps_up(s);
     int code = up ? ddpm_sampler_encode(s->sampler, err) : ddpm_sampler_step(s->sampler, err);
+    if (!code || code == DDPM_ENAN)
+        s->taken++;
+    return code;
+}
+
+/* Takes a step.  A lost image is named and does not end the run. */
+static int take_step(struct generator *s, struct progress *p, ddpm_error *err)
+{
+    int code = generator_step(s, err);
     if (code != DDPM_ENAN)
         return code;
 
@@ -152,7 +160,7 @@ static int keep_known(struct generator *s, ddpm_error *err)
     return ddpm_sampler_keep(s->sampler, &keep, err);
 }
 
-static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *err)
+int generator_begin(struct generator *s, const uint32_t *index, int n, ddpm_error *err)
 {
     int code = DDPM_OK;
     set_up(s, index, n, 0);
@@ -240,7 +248,7 @@ int generator_stopped(const struct generator *s, ddpm_error *err)
 static int run_batch(struct generator *s, struct progress *p, double done, ddpm_error *err)
 {
     int up = steps_up(s);
-    for (;; s->taken++) {
+    for (;;) {
         if (s->taken >= up)
             keep_frame(s, s->taken - up, generator_steps(s) - up);
         progress_at(p, done + (double)s->taken * s->rows);
@@ -309,7 +317,7 @@ static int run_all(struct generator *s, const struct saved_batch *f, const uint3
 
         /* The bar counts only the steps that were left; those that f has behind it are subtracted. */
         double done = s->done + (double)first * left - (double)(K - left) * rows;
-        code = f ? start_from(s, f, first, rows, err) : start(s, index + first, rows, err);
+        code = f ? start_from(s, f, first, rows, err) : generator_begin(s, index + first, rows, err);
         if (!code)
             code = run_batch(s, p, done, err);
         if (!code)

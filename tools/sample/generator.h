@@ -61,6 +61,7 @@ struct generator {
     int rows;              /* 0: no batch is under way */
     int taken;             /* steps that the batch has behind it */
     int lost;              /* images of all batches that became NaN */
+    int64_t calls;         /* how often a step has called the network */
 
     struct time_budget *time_budget; /* NULL: there is no limit */
     struct progress *progress;       /* the caller's bar; NULL: each run has its own */
@@ -94,6 +95,10 @@ int generator_steps(const struct generator *s);
 int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error *err);
 /* Measures the seconds of a step of n <= batch images at the top of the chain.  Its result is thrown away. */
 int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err);
+/* Makes index [n], n <= batch, the batch under way. */
+int generator_begin(struct generator *s, const uint32_t *index, int n, ddpm_error *err);
+/* Takes a step of the batch under way, up or down.  The errors are those of ddpm_sampler_step. */
+int generator_step(struct generator *s, ddpm_error *err);
 /* Makes the images index [n], in order.  A lost image is reported on stderr and does not end the run.
    TRY_LATER: interrupted, or out of time. */
 int generator_run(struct generator *s, const uint32_t *index, int n, generator_image_fn *image, void *user,

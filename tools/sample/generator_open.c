@@ -219,10 +219,12 @@ static int check_back(struct generator *s, ddpm_error *err)
 static int eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                ddpm_error *err)
 {
-    const struct generator *s = user;
+    struct generator *s = user;
     bool late = s->time_budget && s->rows && time_budget_over(s->time_budget);
     if (interrupted || late)
         return DDPM_ECALLBACK;
+
+    s->calls++;
     return s->guidance ? ddpm_guidance_eps(s->guidance, out, x, t, classes, n, err)
                        : ddpm_net_eps(s->net, out, x, t, classes, n, err);
 }

@@ -98,13 +98,21 @@ static int open_picture(struct image_output *g, ddpm_error *err)
     return picture_create(&g->large, p->width * scale, p->height * scale, p->channels, p->bytes, err);
 }
 
-int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
+int image_output_begin(struct image_output *g, ddpm_error *err)
 {
     g->layout = layout_of(g->about, g->recipe, g->n);
     g->picture = g->large = (struct picture){ .pixel = NULL };
     g->output = (struct dd_output){ .stream = NULL };
     g->nan = NULL;
     int code = g->format->picture ? open_picture(g, err) : open_array(g, err);
+    if (code)
+        image_output_free(g);
+    return code;
+}
+
+int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
+{
+    int code = image_output_begin(g, err);
     if (!code)
         code = dd_output_create_any(&g->output, file, g->force, err);
     if (!code && !g->format->picture)
