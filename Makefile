@@ -32,7 +32,8 @@ ROOMS := cli image checkpoint family sample outdir measure training tuning trial
 TOOL  := $(call objects,tools/*.c $(ROOMS:%=tools/%/*.c))
 CHECK := $(call objects,$(addprefix tests/,*.c unit/*.c kernel/*.c golden/*.c property/*.c))
 BENCH := $(call objects,bench/*.c)
-FUZZ  := $(call objects,tests/fuzz/fuzz_*.c)
+# Readers of files are the same code everywhere; their fuzzers run where the system is POSIX.
+FUZZ  := $(if $(filter windows,$(SYSTEM)),,$(call objects,tests/fuzz/fuzz_*.c))
 FUZZERS = $(patsubst $(O)/tests/fuzz/%.o,$(O)/%,$(FUZZ))
 # Who feeds them: our driver, which replays a corpus, or with LIBFUZZER=1 the fuzzer of clang.
 FEED  := $(addprefix $(O)/tests/fuzz/,scratch.o $(if $(LIBFUZZER),,driver.o))
@@ -42,26 +43,32 @@ PARTS_OF_TOOL := $(filter-out $(O)/tools/ddpm.o,$(TOOL))
 version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/include/ddpm.h)
 # The shared library's name changes with the first number of the version, when programs must be built again.
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
+so_name = -Wl,-soname,$(SO)
+# For Windows it comes with the library that programs are linked with.
+ifeq ($(SYSTEM),windows)
+SO   = libddpm.dll
+so_name = -Wl,--out-implib,$(O)/$(SO).a
+endif
 # ddpm.h, which includes its parts, stands first.
 headers = $(addprefix $(srcdir)/include/ddpm,.h _guidance.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
 .PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel \
         check-deb clean help
-all: $(LIBS) $(O)/ddpm                          ## build the libraries and the program
+all: $(LIBS) $(O)/ddpm$(EXE)                    ## build the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 $(O)/$(SO): $(LIB) $(srcdir)/src/ddpm.map
-	$(call say,LD)$(CC) $(LDFLAGS) $(SHARED) -Wl,-soname,$(SO) -o $@ $(LIB) $(LDLIBS)
-$(O)/ddpm:       $(TOOL)  $(O)/libddpm.a
-$(O)/ddpm-check: $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
-$(O)/ddpm-bench: $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
+	$(call say,LD)$(CC) $(LDFLAGS) $(SHARED) $(so_name) -o $@ $(LIB) $(LDLIBS)
+$(O)/ddpm$(EXE): $(TOOL) $(O)/libddpm.a
+$(O)/ddpm-check$(EXE): $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
+$(O)/ddpm-bench$(EXE): $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(FEED) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-manual: $(O)/tools/manual/manual.o $(PARTS_OF_TOOL) $(O)/libddpm.a
 # Each is linked with the libraries that it uses; those of the tools come with their objects.
-$(O)/ddpm $(O)/ddpm-check $(O)/ddpm-manual $(FUZZERS): tool_libs = $(TOOL_LIBS)
-$(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(O)/ddpm-manual $(FUZZERS):
+$(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-manual $(FUZZERS): tool_libs = $(TOOL_LIBS)
+$(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-bench$(EXE) $(O)/ddpm-manual $(FUZZERS):
 	$(call say,LD)$(CC) $(LDFLAGS) $(link) -o $@ $^ $(tool_libs) $(LDLIBS)
 
 # Instruction sets are a matter of single files, never of the whole build.
@@ -70,7 +77,7 @@ $(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"' $
 $(O)/tools/cli/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/cli/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 # Tests let the n-th allocation fail, and see what is synchronised.
-$(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync $(CFLAGS_openmp)
+$(O)/ddpm-check$(EXE): link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync $(CFLAGS_openmp)
 $(FUZZERS): link = $(if $(LIBFUZZER),-fsanitize=fuzzer)
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
@@ -98,8 +105,8 @@ pictures: all                                   ## draw the pictures of README a
 	BUILD=$(O) sh $(srcdir)/tools/pictures/sizes.sh
 sample: sample.png                              ## write sample.png, a grid of images of the embedded model
 sample.png: | all
-	@$(RUN) $(O)/ddpm sample -o $@ && echo 'The picture is $(CURDIR)/$@'
-check: all $(if $(RUN),,manual) $(O)/ddpm-check $(FUZZERS) lint      ## build and run every test
+	@$(RUN) $(O)/ddpm$(EXE) sample -o $@ && echo 'The picture is $(CURDIR)/$@'
+check: all $(if $(RUN),,manual) $(O)/ddpm-check$(EXE) $(FUZZERS) lint      ## build and run every test
 	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc lowdown g++ tmux gnuplot-nox python3 || echo 'the tests that need them will be skipped'
 	@RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
@@ -128,10 +135,10 @@ format:                                         ## lay the C sources out as .cla
 	cd $(srcdir) && find include src tools tests bench -name '*.[ch]' | xargs clang-format -i
 lint:                                           ## check who may include whom, lengths, white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
-bench: $(O)/ddpm-bench                          ## time the machine, every kernel, engine and sampler, and whole nets
+bench: $(O)/ddpm-bench$(EXE)                    ## time the machine, every kernel, engine and sampler, and whole nets
 	@set -e; for what in machine kernels 'conv --rounds 3' 'net cifar10 --batch 1' 'net cifar10 --batch 4' 'net cifar10 --batch 16' \
 	  'net celebahq' growth scaling 'sampler $(srcdir)/tools/default.ddpm' 'sampler cifar10'; do \
-	  echo "== $$what"; $(RUN) $(O)/ddpm-bench $$what; \
+	  echo "== $$what"; $(RUN) $(O)/ddpm-bench$(EXE) $$what; \
 	done
 setup:                                          ## install what building and testing need
 	sh $(srcdir)/tools/setup.sh
@@ -148,6 +155,10 @@ other_tsan    = --sanitize=thread --without-openmp --without-dnnl CFLAGS=-O1
 # What waits for other threads.
 check-tsan: export TESTS = team. same_bits_of_the_rule
 other_avx512  = --with-avx512 --simde=$(SIMDE)
+other_windows = --host=x86_64-w64-mingw32 --without-dnnl RUN=wine
+check-windows: $(O)/windows/build/dependencies
+$(O)/windows/build/dependencies:
+	@mkdir -p $(@D) && echo '  libraries for Windows, see $@.log' && sh $(srcdir)/tools/windows/dependencies.sh $@ >$@.log 2>&1 || { tail -n 20 $@.log; exit 1; }
 other_dnnl3   = --with-dnnl CPPFLAGS=-I$(DNNL3)/include LDFLAGS='-L$(DNNL3)/lib -Wl,-rpath,$(DNNL3)/lib'
 
 # bin, include and man are below the prefix; libraries are where configure's --libdir says.
