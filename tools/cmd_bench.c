@@ -26,7 +26,7 @@ struct settings {
     int64_t images, rounds, batch;
     double time, suggest, spread, guidance;
     uint64_t seed;
-    bool force;
+    bool force, gray, color;
 };
 static const struct settings defaults = {
     .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto", .guidance = 1
@@ -69,7 +69,10 @@ static int open_data(struct job *j, const char *path, bool fitted, ddpm_error *e
 {
     const struct settings *s = j->s;
     struct trials *t = &j->trials;
-    int code = dataset_open(&j->data, path, t->about, view_fit_named(s->fit), fitted ? 0 : (size_t)t->n, err);
+    struct view_how how;
+    int code = view_how_read(&how, s->fit, s->gray, s->color, err);
+    if (!code)
+        code = dataset_open(&j->data, path, t->about, &how, fitted ? 0 : (size_t)t->n, err);
 
     if (!code && fitted) {
         j->data.count = j->data.count < (size_t)t->n ? j->data.count : (size_t)t->n;
@@ -328,6 +331,10 @@ static const struct option options[] = {
     { "fit", 0, OPTION_CHOICE, "HOW",
       "data of another size than the model's: pad with black, crop the middle, or resize and crop",
       view_fit_names, FIELD(fit), 0, 0 },
+    { "gray", 0, OPTION_FLAG, NULL, "make images in colour gray, for a model of gray images", NULL,
+      FIELD(gray), 0, 0 },
+    { "color", 0, OPTION_FLAG, NULL, "give gray images three channels, for a model of images in colour", NULL,
+      FIELD(color), 0, 0 },
     OPTION_GROUP("How long"),
     { "images", 'n', OPTION_INT, "N",
       "images of each set, and of DATA (default: what --time allows, from 32 "

@@ -23,7 +23,7 @@ struct settings {
     const char *model, *fit, *against;
     int64_t images, batch, class;
     uint64_t seed;
-    bool skip_bad;
+    bool skip_bad, gray, color;
 };
 static const struct settings defaults = { .class = -1 };
 
@@ -48,9 +48,12 @@ static int job_open(struct job *j, char **path, ddpm_error *err)
 {
     const struct settings *s = j->s;
     const char *paths[SETS] = { path[0], path[1], s->against };
-    struct checked_data_options o = {
-        .fit = s->fit, .images = (size_t)s->images, .class = (int)s->class, .skip_bad = s->skip_bad
-    };
+    struct checked_data_options o = { .fit = s->fit,
+                                      .gray = s->gray,
+                                      .color = s->color,
+                                      .images = (size_t)s->images,
+                                      .class = (int)s->class,
+                                      .skip_bad = s->skip_bad };
     int code = model_open_whole(&j->model, s->model, err);
 
     j->sets = s->against ? 3 : 2;
@@ -275,6 +278,10 @@ static const struct option options[] = {
     { "fit", 0, OPTION_CHOICE, "HOW",
       "images of another size than the model's: pad with black, crop the middle, or resize and crop",
       view_fit_names, FIELD(fit), 0, 0 },
+    { "gray", 0, OPTION_FLAG, NULL, "make images in colour gray, for a model of gray images", NULL,
+      FIELD(gray), 0, 0 },
+    { "color", 0, OPTION_FLAG, NULL, "give gray images three channels, for a model of images in colour", NULL,
+      FIELD(color), 0, 0 },
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL,
       FIELD(skip_bad), 0, 0 },
     OPTION_GROUP("Processor"),

@@ -29,7 +29,7 @@ struct settings {
     int64_t images, batch, class;
     double memory;
     uint64_t seed;
-    bool skip_bad, statistics, force;
+    bool skip_bad, statistics, force, gray, color;
 };
 static const struct settings defaults = { .class = -1 };
 
@@ -131,9 +131,12 @@ static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
 static int open_data(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    struct checked_data_options o = {
-        .fit = s->fit, .images = (size_t)s->images, .class = (int)s->class, .skip_bad = s->skip_bad
-    };
+    struct checked_data_options o = { .fit = s->fit,
+                                      .gray = s->gray,
+                                      .color = s->color,
+                                      .images = (size_t)s->images,
+                                      .class = (int)s->class,
+                                      .skip_bad = s->skip_bad };
 
     j->data.command = &command_eval;
     j->data.common = &s->common;
@@ -371,6 +374,10 @@ static const struct option options[] = {
     { "fit", 0, OPTION_CHOICE, "HOW",
       "data of another size than the model's: pad with black, crop the middle, or resize and crop",
       view_fit_names, FIELD(fit), 0, 0 },
+    { "gray", 0, OPTION_FLAG, NULL, "make images in colour gray, for a model of gray images", NULL,
+      FIELD(gray), 0, 0 },
+    { "color", 0, OPTION_FLAG, NULL, "give gray images three channels, for a model of images in colour", NULL,
+      FIELD(color), 0, 0 },
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL,
       FIELD(skip_bad), 0, 0 },
     OPTION_GROUP("How it is measured"),

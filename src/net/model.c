@@ -27,9 +27,11 @@ static int read_source(const cJSON *source, ddpm_error *err)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         dd_json_text(&j, keys[i]);
 
-    /* The key says how training images of another size were fitted. */
+    /* These keys say how training images of another size, or of other channels, were converted. */
     if (dd_json_has(&j, "fit"))
         dd_json_text(&j, "fit");
+    if (dd_json_has(&j, "colors"))
+        dd_json_text(&j, "colors");
     return dd_json_end(&j);
 }
 

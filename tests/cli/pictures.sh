@@ -45,3 +45,57 @@ test_seed_random() {
 	expect 0 ddpm sample -q -n 1 --steps 1 --seed random --outdir d
 	expect 64 ddpm sample -q -n 2 --steps 1 --seed random --outdir d; says 'seed is'
 }
+
+# The pictures of tests/golden/data/pictures, and an array of n x 8 x 8 x c bytes whose last one is given.
+pictures_of() { echo "$top/tests/golden/data/pictures"; }
+array_of_pictures() {
+	{
+		printf '\223NUMPY\001\000\166\000'
+		printf '%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': ($2, 8, 8, $3), }"
+		head -c $(($2 * 64 * $3 - 1)) /dev/zero | tr '\0' '\310'; printf "$4"
+	} >"$1"
+}
+
+# What gray makes of colours is what a folder's pictures become; an array says what its channels are by the option.
+test_gray_and_color() {
+	set -- --set net.widths=8 --set net.norm.groups=4 --set batch=2 --set diffusion.steps=4 --holdout 0 --grid-every 0 --steps 1 -q --force
+	array_of_pictures rgb.npy 3 3 '\310'; array_of_pictures la.npy 2 2 '\377'; array_of_pictures gray.npy 2 1 '\310'
+	expect 0 ddpm train rgb.npy -o gray.ddpm "$@" --gray; expect 0 ddpm info gray.ddpm; prints '8 x 8 pixels (width x height), 1 channel'
+	expect 0 ddpm train gray.npy -o color.ddpm "$@" --color; expect 0 ddpm info color.ddpm; prints '3 channels'
+	expect 65 ddpm eval -q -m gray.ddpm rgb.npy --steps 2; says '--gray takes them as pictures'
+	expect 65 ddpm eval -q -m color.ddpm gray.npy --steps 2; says '--color takes them as pictures'
+	expect 0 ddpm eval -m gray.ddpm rgb.npy --steps 2 --gray --json; says '3 pictures in colour are taken as gray'; cp out of_colour
+	array_of_pictures same.npy 3 1 '\310'
+	expect 0 ddpm eval -m gray.ddpm same.npy --steps 2 --json; same out of_colour 'gray and what is made gray'
+	expect 0 ddpm eval -q -m color.ddpm gray.npy --steps 2 --color
+	expect 65 ddpm eval -q -m gray.ddpm la.npy --steps 2 --gray; says 'la.npy, image 0: it is transparent in places'
+	expect 65 ddpm train la.npy -o x.ddpm "$@" --gray --set net.channels=1; says 'or train with net.channels=2'
+	expect 0 ddpm distance -q -m gray.ddpm rgb.npy same.npy --gray
+	expect 64 ddpm eval -q -m color.ddpm rgb.npy --steps 2 --gray; says 'those of the model have 3 channels: leave it out, or take --color'
+	expect 64 ddpm eval -q -m gray.ddpm rgb.npy --steps 2 --color; says 'or take --gray'
+	expect 64 ddpm eval -q -m gray.ddpm rgb.npy --steps 2 --color --gray; says 'opposites'
+	expect 64 ddpm train rgb.npy -o x.ddpm "$@" --gray --set net.channels=3; says '--gray makes images gray'
+}
+
+# A picture that differs from the model's in nothing but colours.
+test_from_gray_and_color() {
+	ddpm sample -q -n 1 --steps 2 -o gray.png || fail sample
+	head -c 3072 "$top/tools/default.ddpm" | png rgb.png 32 32 3
+	set -- -q -n 2 --steps 4 --strength 0.5 --batch 1
+	expect 65 ddpm sample "$@" --from rgb.png; says '--gray converts it'
+	expect 0 ddpm sample "$@" --from rgb.png --gray --outdir d
+	expect 0 ddpm sample -q -n 2 --steps 4 --strength 0.5 --threads 3 --from rgb.png --gray --outdir e
+	same d/image-000001.png e/image-000001.png
+	expect 0 ddpm verify d --from rgb.png; prints 'the same'
+	expect 64 ddpm sample "$@" --from rgb.png --fit resize --outdir d; says 'colors'
+	expect 64 ddpm sample "$@" --from gray.png --color; says 'or take --gray'
+	expect 64 ddpm sample "$@" --from gray.png --color --gray; says 'opposites'
+	expect 64 ddpm sample -n 1 --gray; says '--gray belongs to --from'
+}
+
+# The advice of a transparent mask is about the mask.
+test_transparent_mask() {
+	ddpm sample -q -n 1 --steps 2 --size 9x6 -o a.png 2>/dev/null || ddpm sample -q -n 1 --steps 2 -o a.png || fail sample
+	expect 65 ddpm sample -q -n 1 --steps 2 --from a.png --mask "$(pictures_of)/rgba.png" --fit resize
+	says 'transparent in places'; says 'flatten it first'; ! grep -q 'net.channels' err || fail "$(cat err)"
+}

@@ -14,12 +14,13 @@ static void read_all(const char *path, enum view_fit fit, int channels)
 {
     enum { SIDE = 6, MOST = 64 };
 
+    const struct view_how how = { .fit = fit, .color = channels == 1 ? VIEW_GRAY : VIEW_STORED };
     const ddpm_about about = { .height = SIDE, .width = SIDE, .channels = channels };
     struct dataset d;
     double x[SIDE * SIDE * 3];
     ddpm_error err;
     int shape[3];
-    if (dataset_open(&d, path, &about, fit, 0, &err))
+    if (dataset_open(&d, path, &about, &how, 0, &err))
         return;
     if (!dataset_shape(&d, shape, &err) && d.count <= MOST && !dataset_keep(&d, 4096, &err) &&
         !dataset_check(&d, leave_out, NULL, NULL, &err))

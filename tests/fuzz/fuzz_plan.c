@@ -22,7 +22,7 @@ static void read_model(const struct training_plan *p, ddpm_error *err)
     struct dd_config c;
     struct dd_diffusion d;
     cJSON *root;
-    char *text = training_plan_model(p, "data", "", "crop");
+    char *text = training_plan_model(p, "data", "", "crop", NULL);
     require(text != NULL);
     int code = dd_json_parse(&root, text, strlen(text), "model", err);
     refused(code, err);

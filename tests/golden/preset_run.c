@@ -38,7 +38,7 @@ static ddpm_trainer *begin(int count, ddpm_error *err)
     if (training_plan_read(&plan, &from, err))
         return NULL;
 
-    char *json = training_plan_model(&plan, "", "", NULL);
+    char *json = training_plan_model(&plan, "", "", NULL, NULL);
     int code = ddpm_model_create(&m, json, err);
     if (!code) {
         torch_init(m, 0, 1);

@@ -17,7 +17,7 @@ static void check_values(const char *name, int n, int h, int w, int c, int with_
     ddpm_error err = { 0 };
     double *x = calloc((size_t)(h * w * c), sizeof *x);
 
-    if (dataset_open(&d, file_of(name), &about, VIEW_EXACT, 0, &err)) {
+    if (dataset_open(&d, file_of(name), &about, &view_exact, 0, &err)) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         free(x);
         return;
@@ -87,7 +87,7 @@ TEST(unit, data_of_numpy_says_what_it_concludes)
     for (size_t k = 0; k < sizeof notes / sizeof *notes; k++) {
         struct dataset d;
         char line[256] = "";
-        REQUIRE(!dataset_open(&d, file_of(notes[k].name), &about, VIEW_EXACT, 0, NULL) &&
+        REQUIRE(!dataset_open(&d, file_of(notes[k].name), &about, &view_exact, 0, NULL) &&
                 !dataset_check(&d, NULL, NULL, NULL, NULL));
         dataset_notes(&d, take_line, line);
         if (!strstr(line, notes[k].says) || (!*notes[k].says && *line))
@@ -102,7 +102,7 @@ TEST(unit, data_of_truth_values)
     const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
     struct dataset d;
     double x[60];
-    REQUIRE(!dataset_open(&d, file_of("truth.npy"), &about, VIEW_EXACT, 0, NULL) &&
+    REQUIRE(!dataset_open(&d, file_of("truth.npy"), &about, &view_exact, 0, NULL) &&
             !dataset_read(&d, x, 1, NULL));
     for (int e = 0; e < 60; e++)
         CHECK_NEAR(x[e], (37 + 11 * (e / 12) + 5 * (e / 3 % 4) + 83 * (e % 3)) % 256 > 127 ? 1 : -1, 0);
@@ -123,7 +123,7 @@ static int open_npy_of(int more, ddpm_error *err)
     for (int i = 0; i < 5 * 4 * 3 + more; i++)
         putc(i, f);
     fclose(f);
-    int code = dataset_open(&d, path, &about, VIEW_EXACT, 0, err);
+    int code = dataset_open(&d, path, &about, &view_exact, 0, err);
     if (!code)
         dataset_close(&d);
     return code;
@@ -156,7 +156,7 @@ TEST(unit, data_of_numpy_refused)
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         struct dataset d = { .path = NULL };
         ddpm_error err = { 0 };
-        int code = dataset_open(&d, file_of(bad[k].name), &about, VIEW_EXACT, 0, &err);
+        int code = dataset_open(&d, file_of(bad[k].name), &about, &view_exact, 0, &err);
         if (!code) {
             code = dataset_check(&d, NULL, NULL, NULL, &err);
             dataset_close(&d);
@@ -176,7 +176,7 @@ static int open_bytes(const char *name, const unsigned char *data, size_t size, 
     struct dataset d;
     fwrite(data, 1, size, f);
     fclose(f);
-    int code = dataset_open(&d, path, &about, VIEW_EXACT, 0, err);
+    int code = dataset_open(&d, path, &about, &view_exact, 0, err);
     if (!code)
         dataset_close(&d);
     return code;

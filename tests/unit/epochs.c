@@ -88,7 +88,7 @@ TEST(epoch, stream_goes_on_anywhere)
     REQUIRE(f);
     fwrite(idx, 1, sizeof idx, f);
     fclose(f);
-    REQUIRE(!dataset_open(&d, path, &a, VIEW_EXACT, 0, NULL) && !stream_open(&s, &d, NULL, 5, true, NULL));
+    REQUIRE(!dataset_open(&d, path, &a, &view_exact, 0, NULL) && !stream_open(&s, &d, NULL, 5, true, NULL));
     REQUIRE(!stream_read(&s, whole, classes, 0, ALL, NULL));
     for (size_t at = 0, n = 1; at < ALL; at += n, n = n % 4 + 1)
         REQUIRE(!stream_read(&s, piece + at * D, classes + at, at, at + n > ALL ? ALL - at : n, NULL));

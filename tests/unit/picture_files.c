@@ -140,14 +140,14 @@ TEST(view, channels_of_pictures)
         for (int wants = 1; wants <= 4; wants++) {
             ddpm_about a = { .height = 1, .width = 1, .channels = wants };
             struct view v = { pixel[has], 1, 1, has, { 4, 4, 1 }, view_byte, true };
-            REQUIRE(view_read(x, &v, &a, VIEW_EXACT, "x", NULL) == DDPM_OK);
+            REQUIRE(view_read(x, &v, &a, &view_exact, "x", NULL) == DDPM_OK);
 
             for (int c = 0; c < wants; c++)
                 CHECK_NEAR(x[c], wanted[has][wants][c] / 127.5 - 1, 0);
 
             /* Only pictures are converted; an array must have the model's channels. */
             v.picture = false;
-            CHECK(view_read(x, &v, &a, VIEW_EXACT, "x", NULL) == (has == wants ? DDPM_OK : DDPM_EDATA));
+            CHECK(view_read(x, &v, &a, &view_exact, "x", NULL) == (has == wants ? DDPM_OK : DDPM_EDATA));
         }
 }
 
@@ -156,7 +156,7 @@ TEST(view, picture_of_16_bits)
     ddpm_about a = { .height = 6, .width = 9, .channels = 1 };
     struct image_file was;
     double x[54];
-    REQUIRE(view_picture(x, &was, file_of("gray16.png"), &a, VIEW_EXACT, NULL) == DDPM_OK && was.bytes == 2);
+    REQUIRE(view_picture(x, &was, file_of("gray16.png"), &a, &view_exact, NULL) == DDPM_OK && was.bytes == 2);
     for (int i = 0; i < 54; i++) {
         int v = i % 9 * 17 + i / 9 * 19;
         CHECK_NEAR(x[i], (256 * v + 3 * v % 256) / 32767.5 - 1, 1e-15);
@@ -164,6 +164,6 @@ TEST(view, picture_of_16_bits)
     a.channels = 3;
     ddpm_error err;
     double wide[54 * 3];
-    CHECK(view_picture(wide, &was, file_of("rgba.png"), &a, VIEW_EXACT, &err) == DDPM_EDATA &&
+    CHECK(view_picture(wide, &was, file_of("rgba.png"), &a, &view_exact, &err) == DDPM_EDATA &&
           strstr(err.text, "transparent"));
 }

@@ -63,7 +63,7 @@ TEST(view, scaled)
                                   { planar ? w1 : 3 * w1, planar ? 1 : 3, planar ? w1 * (size_t)H : 1 },
                                   view_byte,
                                   false },
-                              &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
+                              &a, &(struct view_how){ .fit = VIEW_RESIZE }, "x", NULL) == DDPM_OK);
             for (int c = 0; c < 3; c++) {
                 for (int i = 0; i < H * W; i++)
                     plane[i] = byte[planar ? c * H * W + i : 3 * i + c] / 127.5 - 1;
@@ -78,7 +78,7 @@ TEST(view, scaled)
         for (int i = 0; i < H * W; i++)
             plane[i] = (double)(number[i] = (float)(byte[i] / 127.5 - 1));
         REQUIRE(view_read(x, &(struct view){ (unsigned char *)number, H, W, 1, { w1, 1, 1 }, single, false },
-                          &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
+                          &a, &(struct view_how){ .fit = VIEW_RESIZE }, "x", NULL) == DDPM_OK);
 
         scale(wanted, plane, H, W, h2, w2);
         for (int i = 0; i < h * w; i++)
@@ -97,7 +97,7 @@ TEST(view, of_one_colour)
             number[i] = (float)sign;
         REQUIRE(view_read(x,
                           &(struct view){ (unsigned char *)number, 30, 23, 1, { 23, 1, 1 }, single, false },
-                          &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
+                          &a, &(struct view_how){ .fit = VIEW_RESIZE }, "x", NULL) == DDPM_OK);
         for (int i = 0; i < 64; i++)
             CHECK_NEAR(x[i], sign, 1e-6);
     }
@@ -124,7 +124,7 @@ TEST(dataset, written_to)
     double x[4];
 
     write_bytes(path, idx, sizeof idx);
-    REQUIRE(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_OK);
+    REQUIRE(dataset_open(&d, path, &a, &view_exact, 0, &err) == DDPM_OK);
     CHECK(dataset_read(&d, x, 1, &err) == DDPM_OK && x[0] == 5 / 127.5 - 1);
 
     idx[20] = 99;
@@ -151,7 +151,7 @@ TEST(dataset, kept_and_cut_off)
     write_bytes(path, idx, sizeof idx);
     write_bytes(labels, "\0\0\010\1\0\0\0\5\2\1\0\2\1", 13);
 
-    REQUIRE(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_OK);
+    REQUIRE(dataset_open(&d, path, &a, &view_exact, 0, &err) == DDPM_OK);
     CHECK(dataset_class(&d, 0) == 2 && dataset_class(&d, 4) == 1 &&
           dataset_check_classes(&d, -1, "", &err) == DDPM_OK);
     a.classes = 2;
@@ -174,6 +174,6 @@ TEST(dataset, kept_and_cut_off)
     dataset_close(&d);
     write_bytes(path, idx, sizeof idx);
     write_bytes(labels, "\0\0\010\1\0\0\0\4\2\1\0\2", 12);
-    CHECK(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_EDATA &&
+    CHECK(dataset_open(&d, path, &a, &view_exact, 0, &err) == DDPM_EDATA &&
           strstr(err.text, "4 labels for 5 images"));
 }

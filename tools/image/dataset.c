@@ -20,8 +20,8 @@ static const unsigned char *find(const struct dataset *d, const struct dataset_a
 
 /* Reads image i of the set.  It checks first that the file has not changed: pages of a mapped file that
    was cut off are gone, and a rewritten file holds other images. */
-static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i, const char *name,
-                      ddpm_error *err)
+static int read_array(const struct dataset *d, double *x, bool *bytes, struct image_file *was, size_t i,
+                      const char *name, ddpm_error *err)
 {
     const struct dataset_array *a;
     const unsigned char *data = find(d, &a, i);
@@ -31,6 +31,7 @@ static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i,
         .width = a->width,
         .channels = a->channels,
         .number = a->number,
+        .picture = d->how.color != VIEW_STORED,
     };
     memcpy(v.step, a->step, sizeof v.step);
 
@@ -38,8 +39,9 @@ static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i,
     if (code)
         return code;
 
+    *was = (struct image_file){ a->width, a->height, a->channels, 1, NULL };
     *bytes = a->number.bytes == 1 && a->number.kind == 'u';
-    return view_read(x, &v, d->about, d->fit, name, err);
+    return view_read(x, &v, d->about, &d->how, name, err);
 }
 
 /* Returns the name of image i of the set for messages, allocated; NULL when out of memory. */
@@ -60,8 +62,8 @@ static size_t size_of(const struct dataset *d)
 }
 
 /* Reads image i of the set from its file.  Sets *bytes to whether x are byte levels, and *was to the size
-   and type of a picture file.  Other numbers are rounded to float32, as dataset_keep stores them, so that
-   an image is the same from memory as from its file. */
+   and type of a picture file or array.  Other numbers are rounded to float32, as dataset_keep stores them, so
+   that an image is the same from memory as from its file. */
 static int read_again(const struct dataset *d, double *x, bool *bytes, struct image_file *was, size_t i,
                       ddpm_error *err)
 {
@@ -71,10 +73,10 @@ static int read_again(const struct dataset *d, double *x, bool *bytes, struct im
 
     int code;
     if (d->folder.files) {
-        code = view_picture(x, was, name, d->about, d->fit, err);
+        code = view_picture(x, was, name, d->about, &d->how, err);
         *bytes = was->bytes == 1;
     } else {
-        code = read_array(d, x, bytes, i, name, err);
+        code = read_array(d, x, bytes, was, i, name, err);
     }
     free(name);
 
@@ -134,12 +136,19 @@ static int folder_shape(const struct dataset *d, int shape[3], ddpm_error *err)
 
 int dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err)
 {
-    if (!d->arrays)
-        return folder_shape(d, shape, err);
-    shape[0] = d->array->height;
-    shape[1] = d->array->width;
-    shape[2] = d->array->channels;
-    return DDPM_OK;
+    int code = DDPM_OK;
+    if (d->arrays) {
+        shape[0] = d->array->height;
+        shape[1] = d->array->width;
+        shape[2] = d->array->channels;
+    } else {
+        code = folder_shape(d, shape, err);
+    }
+
+    /* An even number of channels includes alpha, which stays. */
+    if (!code && d->how.color != VIEW_STORED && shape[2] <= 4)
+        shape[2] = (d->how.color == VIEW_GRAY ? 1 : 3) + (shape[2] % 2 == 0);
+    return code;
 }
 
 /* ---- images in memory ---- */
@@ -259,10 +268,10 @@ static int choose(struct dataset *d, size_t most, ddpm_error *err)
     return DDPM_OK;
 }
 
-int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most,
-                 ddpm_error *err)
+int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, const struct view_how *how,
+                 size_t most, ddpm_error *err)
 {
-    *d = (struct dataset){ .path = path, .about = about, .fit = fit };
+    *d = (struct dataset){ .path = path, .about = about, .how = *how };
     int code = dataset_open_source(d, most, err);
     if (!code)
         code = choose(d, most, err);
@@ -278,13 +287,13 @@ static void see(struct dataset *d, const double *x, const struct image_file *was
 {
     struct dataset_seen *s = &d->seen;
     int channels = d->about->channels;
-    if (d->folder.files > 0) {
+    if (was->channels <= 4 && was->channels != channels) {
         /* An even number of channels includes alpha. */
         s->repeated += was->channels <= 2 && channels > 2;
         s->grayed += was->channels > 2 && channels <= 2;
         s->opaque += was->channels % 2 && channels % 2 == 0;
-        s->wide += was->bytes == 2;
     }
+    s->wide += was->bytes == 2;
 
     for (size_t e = 0; e < size_of(d); e++)
         s->largest = x[e] > s->largest ? x[e] : s->largest;
@@ -332,12 +341,15 @@ static int check_one(struct dataset *d, struct check *c, size_t k, ddpm_error *e
 int dataset_check(struct dataset *d, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err)
 {
     struct check c = { .bad = bad, .each = each, .user = user };
+    int code = view_how_check(&d->how, d->about, err);
+    if (code)
+        return code;
+
     d->seen = (struct dataset_seen){ .largest = -1 };
     c.x = malloc(size_of(d) * sizeof *c.x);
     if (!c.x)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for an image", d->path);
 
-    int code = DDPM_OK;
     for (size_t k = 0; k < d->count && !code; k++)
         code = check_one(d, &c, k, err);
     free(c.x);

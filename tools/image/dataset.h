@@ -30,7 +30,7 @@ struct dataset_seen {
 struct dataset {
     const char *path;
     const ddpm_about *about; /* the model: size and channels of x, and its classes */
-    enum view_fit fit;
+    struct view_how how;
     size_t count;
     uint32_t *index; /* [count] places of the images in the set; bad ones are left out */
 
@@ -48,10 +48,11 @@ struct dataset {
 
 /* Opens the set at path, which outlives d.  It takes the first `most` images, DDPM_EUSAGE: there are
    fewer; 0: all.  about may be set later in d, before an image is read.  After an error *d is closed. */
-int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most,
-                 ddpm_error *err);
-/* Fills shape with height, width and channels of the first image as it is stored.  A folder has
-   three channels when any of its pictures has colours. */
+int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, const struct view_how *how,
+                 size_t most, ddpm_error *err);
+/* Fills shape with height, width and channels of the first image as it is stored, or with as many channels as
+   the conversion that was asked for makes.  A folder has three channels when any of its pictures has
+   colours. */
 int dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err);
 /* Lets dataset_check keep images in up to `bytes` bytes of memory, from which dataset_read then takes
    them. */
@@ -68,7 +69,8 @@ int dataset_check_classes(const struct dataset *d, int given, const char *advice
 
 typedef void dataset_bad_fn(void *user, const ddpm_error *why);
 typedef int dataset_each_fn(void *user, const double *x, size_t k);
-/* Reads every image once.  With bad NULL, the first bad image is the error.  Otherwise bad is called with
+/* Reads every image once.  DDPM_EUSAGE: the conversion that was asked for does not make the model's channels.
+   With bad NULL, the first bad image is the error.  Otherwise bad is called with
    each bad image, which is left out; DDPM_EDATA: no image is left.  each, where not NULL, is called with
    each good image; when it returns non-zero, the check ends with DDPM_ECALLBACK. */
 int dataset_check(struct dataset *d, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err);

@@ -26,21 +26,6 @@
 #pragma GCC diagnostic pop
 #endif
 
-static const char *const fits[] = { "pad", "crop", "resize", NULL };
-
-const char *const *view_fit_names(void)
-{
-    return fits;
-}
-
-enum view_fit view_fit_named(const char *name)
-{
-    int i = 0;
-    while (name && strcmp(fits[i], name))
-        i++;
-    return name ? (enum view_fit)(VIEW_PAD + i) : VIEW_EXACT;
-}
-
 /* ---- values ---- */
 
 const struct view_number view_byte = { 'u', 1, false, 127.5 };
@@ -154,10 +139,11 @@ static void advise(char *text, size_t size, const struct view *v, const ddpm_abo
     const cJSON *source = cJSON_GetObjectItemCaseSensitive(root, "source");
     const char *trained = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, "fit"));
     int h = v->height - a->height, w = v->width - a->width, known = 0;
+    const char *const *fits = view_fit_names();
     while (trained && fits[known] && strcmp(fits[known], trained))
         known++;
 
-    if (trained && fits[known] && fits_by(view_fit_named(trained), h, w))
+    if (trained && fits[known] && fits_by((enum view_fit)(VIEW_PAD + known), h, w))
         snprintf(text, size, "--fit %.16s treats it as the model's training did", trained);
     else if (h <= 0 && w <= 0)
         snprintf(text, size, "--fit pad puts it on black");
@@ -166,17 +152,26 @@ static void advise(char *text, size_t size, const struct view *v, const ddpm_abo
     cJSON_Delete(root);
 }
 
+/* Returns what converts an array with `has` channels for a model that has `wants`. */
+static const char *convert_by(int has, int wants)
+{
+    if (has > 4 || wants > 4)
+        return "convert the images first";
+    return colours(wants) == 1 ? "--gray takes them as pictures and makes them gray"
+                               : "--color takes them as pictures and gives gray ones three channels";
+}
+
 /* Refuses an image whose channels or size cannot become the model's. */
-static int check_size(const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
+static int check_size(const struct view *v, const ddpm_about *a, const struct view_how *how, const char *name,
                       ddpm_error *err)
 {
     int h = v->height - a->height, w = v->width - a->width;
     char advice[80];
 
-    if (v->channels != a->channels && (!v->picture || a->channels > 4))
-        return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; convert the images first",
-                        name, v->channels, v->channels == 1 ? "" : "s", a->channels);
-    if (fits_by(fit, h, w))
+    if (v->channels != a->channels && (!v->picture || a->channels > 4 || v->channels > 4))
+        return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; %s", name, v->channels,
+                        v->channels == 1 ? "" : "s", a->channels, convert_by(v->channels, a->channels));
+    if (fits_by(how->fit, h, w))
         return DDPM_OK;
 
     advise(advice, sizeof advice, v, a);
@@ -270,33 +265,45 @@ static int scaled(double *out, const struct view *v, const ddpm_about *a, const 
     return code;
 }
 
-int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
-              ddpm_error *err)
+/* Refuses a picture that is transparent in places where the model has no alpha. */
+static int check_opaque(const struct view *v, const ddpm_about *a, const struct view_how *how,
+                        const char *name, ddpm_error *err)
 {
-    int code = check_size(v, a, fit, name, err);
+    if (!v->picture || !has_alpha(v->channels) || has_alpha(a->channels))
+        return DDPM_OK;
+
+    bool opaque = true;
+    for (int y = 0; y < v->height && opaque; y++)
+        for (int x = 0; x < v->width && opaque; x++)
+            opaque = value_at(v, y, x, v->channels - 1) >= 1;
+    if (opaque)
+        return DDPM_OK;
+
+    char advice[60] = "";
+    if (how->trained)
+        snprintf(advice, sizeof advice, ", or train with net.channels=%d", v->channels);
+    return dd_error(err, DDPM_EDATA,
+                    "%s: it is transparent in places, which %d channel%s cannot show: flatten it first%s",
+                    name, a->channels, a->channels == 1 ? "" : "s", advice);
+}
+
+int view_read(double *x, const struct view *v, const ddpm_about *a, const struct view_how *how,
+              const char *name, ddpm_error *err)
+{
+    int code = check_size(v, a, how, name, err);
+    if (!code)
+        code = check_opaque(v, a, how, name, err);
     if (code)
         return code;
 
     bool same = v->height == a->height && v->width == a->width;
-    return fit == VIEW_RESIZE && !same ? scaled(x, v, a, name, err) : place(x, v, a, name, err);
+    return how->fit == VIEW_RESIZE && !same ? scaled(x, v, a, name, err) : place(x, v, a, name, err);
 }
 
 /* ---- files of pictures ---- */
 
-static int check_opaque(const struct view *v, const char *name, ddpm_error *err)
-{
-    for (int y = 0; y < v->height; y++)
-        for (int x = 0; x < v->width; x++)
-            if (value_at(v, y, x, v->channels - 1) < 1)
-                return dd_error(err, DDPM_EDATA,
-                                "%s: it is transparent in places, which a model of 1 or 3 channels cannot "
-                                "show: flatten it first, or train with net.channels=%d",
-                                name, v->channels);
-    return DDPM_OK;
-}
-
-int view_picture(double *x, struct image_file *was, const char *path, const ddpm_about *a, enum view_fit fit,
-                 ddpm_error *err)
+int view_picture(double *x, struct image_file *was, const char *path, const ddpm_about *a,
+                 const struct view_how *how, ddpm_error *err)
 {
     int code = image_file_read(was, path, err);
     if (code)
@@ -317,10 +324,7 @@ int view_picture(double *x, struct image_file *was, const char *path, const ddpm
     if (was->bytes == 2)
         v.number = (struct view_number){ 'u', 2, false, 32767.5 };
 
-    if (has_alpha(v.channels) && !has_alpha(a->channels))
-        code = check_opaque(&v, path, err);
-    if (!code)
-        code = view_read(x, &v, a, fit, path, err);
+    code = view_read(x, &v, a, how, path, err);
     image_file_free(was);
     return code;
 }

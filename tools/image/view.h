@@ -11,10 +11,29 @@
    RESIZE scales it until it just covers the size, and takes the middle. */
 enum view_fit { VIEW_EXACT, VIEW_PAD, VIEW_CROP, VIEW_RESIZE };
 
+/* Which conversion of gray and colours was asked for (--gray, --color).  STORED: none, and picture files
+   alone become what the model has. */
+enum view_color { VIEW_STORED, VIEW_GRAY, VIEW_COLOR };
+
+/* How images become the model's. */
+struct view_how {
+    enum view_fit fit;
+    enum view_color color;
+    bool trained; /* the model is yet to be trained, so it may be given an alpha */
+};
+/* Images that have the model's size and channels already. */
+extern const struct view_how view_exact;
+
 /* Returns the names of PAD, CROP and RESIZE; NULL ends the list. */
 const char *const *view_fit_names(void);
-/* Returns the fit with one of these names; EXACT for NULL. */
-enum view_fit view_fit_named(const char *name);
+/* Returns the names of GRAY and COLOR; NULL ends the list. */
+const char *const *view_color_names(void);
+/* Fills how from the name of a fit (NULL: EXACT) and of a conversion (NULL: STORED). */
+void view_how_named(struct view_how *how, const char *fit, const char *color);
+/* Fills how from --fit, --gray and --color.  DDPM_EUSAGE: the last two were given both. */
+int view_how_read(struct view_how *how, const char *fit, bool gray, bool color, ddpm_error *err);
+/* Returns DDPM_EUSAGE when the model's images are not what --gray or --color makes. */
+int view_how_check(const struct view_how *how, const ddpm_about *a, ddpm_error *err);
 
 /* How a number is stored, and what it means: x = number / half - 1, or x = number where half is 0. */
 struct view_number {
@@ -41,11 +60,10 @@ struct view {
 
 /* Fills x [h, w, c], in the size of the model a, with values in [-1, 1]; name is for messages.  A
    picture's channels become the model's: gray is repeated, colours become gray as ITU-R BT.601 weighs
-   them, and a missing alpha is opaque. */
-int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
-              ddpm_error *err);
-/* Does the same for a picture file.  Sets *was to its size and type.  Transparency is refused where the
-   model has no alpha. */
-int view_picture(double *x, struct image_file *was, const char *path, const ddpm_about *a, enum view_fit fit,
-                 ddpm_error *err);
+   them, and a missing alpha is opaque.  Transparency is refused where the model has no alpha. */
+int view_read(double *x, const struct view *v, const ddpm_about *a, const struct view_how *how,
+              const char *name, ddpm_error *err);
+/* Does the same for a picture file.  Sets *was to its size and type. */
+int view_picture(double *x, struct image_file *was, const char *path, const ddpm_about *a,
+                 const struct view_how *how, ddpm_error *err);
 #endif

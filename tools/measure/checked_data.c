@@ -20,7 +20,10 @@ static void tell_note(void *user, const char *line)
 int checked_data_open(struct checked_data *c, const char *path, const ddpm_about *about,
                       const struct checked_data_options *o, ddpm_error *err)
 {
-    int code = dataset_open(&c->set, path, about, view_fit_named(o->fit), o->images, err);
+    struct view_how how;
+    int code = view_how_read(&how, o->fit, o->gray, o->color, err);
+    if (!code)
+        code = dataset_open(&c->set, path, about, &how, o->images, err);
 
     if (!code)
         code = dataset_check(&c->set, o->skip_bad ? tell_bad : NULL, NULL, c, err);

@@ -6,10 +6,11 @@
 #include "image/dataset.h"
 
 struct checked_data_options {
-    const char *fit; /* text of --fit, see view_fit_named */
-    size_t images;   /* how many images to take, from the first on; 0: all */
-    int class;       /* one class for all images; negative: each has its class in the data */
-    bool skip_bad;   /* leave out images that cannot be used */
+    const char *fit;  /* text of --fit, see view_how_read */
+    bool gray, color; /* --gray and --color */
+    size_t images;    /* how many images to take, from the first on; 0: all */
+    int class;        /* one class for all images; negative: each has its class in the data */
+    bool skip_bad;    /* leave out images that cannot be used */
 };
 
 struct checked_data {

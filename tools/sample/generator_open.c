@@ -154,10 +154,11 @@ static int check_ends(struct generator *s, const struct recipe *r, ddpm_error *e
 static int open_images(struct generator *s, struct recipe *r, const struct generator_options *o,
                        ddpm_error *err)
 {
-    enum view_fit fit = view_fit_named(r->fit);
-    int code = o->from_path ? start_image_open(&s->from, o->from_path, s->about, fit, err) : DDPM_OK;
+    struct view_how how;
+    view_how_named(&how, r->fit, r->colors);
+    int code = o->from_path ? start_image_open(&s->from, o->from_path, s->about, &how, err) : DDPM_OK;
     if (!code && o->mask_path)
-        code = mask_open(&s->mask, o->mask_path, s->about, fit, err);
+        code = mask_open(&s->mask, o->mask_path, s->about, how.fit, err);
     r->from = code || !o->from_path ? "" : s->from.sha256;
     r->mask = code || !o->mask_path ? NULL : s->mask.sha256;
     return code ? code : check_ends(s, r, err);

@@ -21,9 +21,10 @@ static int read_mask(struct mask *m, double *gray, const char *path, const ddpm_
 {
     struct image_file was;
     struct dd_hash h;
+    const struct view_how how = { .fit = fit, .color = VIEW_GRAY };
     ddpm_about plain = *a;
     plain.channels = 1;
-    int code = view_picture(gray, &was, path, &plain, fit, err);
+    int code = view_picture(gray, &was, path, &plain, &how, err);
     if (code)
         return code;
 

@@ -13,7 +13,8 @@ struct mask {
 };
 
 /* Reads the mask at path; a pixel whose gray is above the middle is white.  DDPM_EDATA: it has another size
-   than the model's images and fit is VIEW_EXACT, or no pixel is white, or all are. */
+   than the model's images and fit is VIEW_EXACT, or it is transparent in places, or no pixel is white, or all
+   are. */
 int mask_open(struct mask *m, const char *path, const ddpm_about *a, enum view_fit fit, ddpm_error *err);
 void mask_close(struct mask *m);
 /* Fills known [h, w, c] with x where it is kept, and NAN where it is painted anew. */

@@ -29,6 +29,8 @@ static void add_start(cJSON *o, const struct recipe *r)
     cJSON_AddStringToObject(o, "from", r->from);
     if (r->fit)
         cJSON_AddStringToObject(o, "fit", r->fit);
+    if (r->colors)
+        cJSON_AddStringToObject(o, "colors", r->colors);
     if (r->mask) {
         cJSON_AddStringToObject(o, "mask", r->mask);
         cJSON_AddNumberToObject(o, "resample", r->resample);
@@ -61,7 +63,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
     char seed[24], size[IMAGE_SIZE_TEXT];
     cJSON *o = cJSON_CreateObject(), *list;
-    int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + 3 * (r->mask != NULL) +
+    int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + (r->colors != NULL) + 3 * (r->mask != NULL) +
                2 * (r->between != NULL) + (r->guidance != 1) + (r->scale > 1) + (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
@@ -130,13 +132,19 @@ static struct image_size read_size(struct dd_json *j)
     return size;
 }
 
+/* Reads a key whose value is one of these names; NULL: the key is not there. */
+static const char *read_name(struct dd_json *j, const char *key, const char *const *names)
+{
+    return dd_json_has(j, key) ? names[dd_json_choice(j, key, names)] : NULL;
+}
+
 /* Checks that what belongs to a picture has one, which the generator takes for granted.  A mask adds noise of
    its own, so it does not go with the noise that an image is carried to. */
 static void check_start(struct dd_json *j, const struct recipe *r)
 {
-    if (!j->code && !*r->from && (r->mask || r->fit || r->encode))
+    if (!j->code && !*r->from && (r->mask || r->fit || r->colors || r->encode))
         j->code = dd_error(j->err, DDPM_EDATA,
-                           "%s.from is empty, but mask, fit and encode belong to a picture", j->path);
+                           "%s.from is empty, but mask, fit, colors and encode belong to a picture", j->path);
     if (!j->code && r->mask && r->encode)
         j->code = dd_error(j->err, DDPM_EDATA, "%s.encode is true, expected false with a mask", j->path);
 }
@@ -156,8 +164,9 @@ static void check_between(struct dd_json *j, const struct recipe *r, const int *
     if (!right)
         j->code = dd_error(j->err, DDPM_EDATA, "%s.between is \"%.40s\", expected two ends such as 3,picture",
                            j->path, r->between);
-    else if (between_pictures(&b) ? !*r->from : *r->from || r->fit)
-        j->code = dd_error(j->err, DDPM_EDATA, "%s.from and fit do not fit the ends %s", j->path, r->between);
+    else if (between_pictures(&b) ? !*r->from : *r->from || r->fit || r->colors)
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.from, fit and colors do not fit the ends %s", j->path,
+                           r->between);
     else if (r->mask || r->encode || r->class == CLASS_ALL || *r->noise)
         j->code = dd_error(j->err, DDPM_EDATA, "%s.between does not go with mask, encode, noise or class all",
                            j->path);
@@ -186,7 +195,8 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->corrector = dd_json_int(&j, "corrector", 0, 1000000);
     r->snr = dd_json_number(&j, "snr", 0, 1);
     r->from = dd_json_text(&j, "from");
-    r->fit = dd_json_has(&j, "fit") ? view_fit_names()[dd_json_choice(&j, "fit", view_fit_names())] : NULL;
+    r->fit = read_name(&j, "fit", view_fit_names());
+    r->colors = read_name(&j, "colors", view_color_names());
     if (dd_json_has(&j, "mask")) {
         r->mask = dd_json_text(&j, "mask");
         r->resample = dd_json_int(&j, "resample", 1, RESAMPLE_MOST);

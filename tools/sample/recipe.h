@@ -27,6 +27,7 @@ struct recipe {
     double snr;         /* signal-to-noise ratio of Langevin steps (ddpm_sampler_options) */
     const char *from;   /* hash of the images that sampling starts from, or "" */
     const char *fit;    /* how they were brought to the size of the images (view.h), or NULL */
+    const char *colors; /* "gray" or "color" where they were converted (view.h), or NULL */
     const char *mask;   /* hash of the mask of pixels that are painted anew, or NULL */
     int resample, jump; /* how an inpainting goes back (ddpm_keep) */
     double noise_to;    /* the step up to which that image is noised or encoded */

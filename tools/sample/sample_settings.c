@@ -7,6 +7,7 @@
 #include <strings.h>
 #include "base/error.h"
 #include "cli/ending.h"
+#include "image/view.h"
 #include "sample/between.h"
 
 static const char STEPS_DEFAULT[] = "50";
@@ -180,6 +181,8 @@ static const char *option_of_start(const struct sample_settings *s)
         return "--strength";
     if (s->fit)
         return "--fit";
+    if (s->gray || s->color)
+        return s->gray ? "--gray" : "--color";
     return s->encode ? "--encode" : NULL;
 }
 
@@ -193,7 +196,9 @@ static int check_start(const struct sample_settings *s, ddpm_error *err)
                         "--strength S, the part of all steps");
     if (has_step && has_part)
         return dd_error(err, DDPM_EUSAGE, "--noise-to and --strength both say how much noise: leave one out");
-    if (!s->from && option_of_start(s) && !(s->between && s->fit))
+    if (s->gray && s->color)
+        return dd_error(err, DDPM_EUSAGE, "--gray and --color are opposites: leave one out");
+    if (!s->from && option_of_start(s) && !(s->between && (s->fit || s->gray || s->color)))
         return dd_error(err, DDPM_EUSAGE, "%s belongs to --from IMAGE", option_of_start(s));
     if (s->encode && (!traits_of(s)->encodes || s->eta > 0))
         return dd_error(err, DDPM_EUSAGE,
@@ -238,8 +243,9 @@ static int check_between(const struct sample_settings *s, ddpm_error *err)
     if (between_pictures(&b) && (s->fast || !traits->encodes))
         return dd_error(err, DDPM_EUSAGE,
                         "--between encodes a picture by the sampler: take ode or ddim, without --fast");
-    if (!between_pictures(&b) && s->fit)
-        return dd_error(err, DDPM_EUSAGE, "--fit is for pictures: both ends of --between are of the seed");
+    if (!between_pictures(&b) && (s->fit || s->gray || s->color))
+        return dd_error(err, DDPM_EUSAGE, "%s is for pictures: both ends of --between are of the seed",
+                        option_of_start(s));
     return DDPM_OK;
 }
 
@@ -332,6 +338,12 @@ int sample_settings_resample(const struct sample_settings *s, const char *sample
     return s->resample ? (int)s->resample : usual;
 }
 
+/* Returns the name of the conversion that was asked for, or NULL. */
+static const char *colors_of(const struct sample_settings *s)
+{
+    return s->gray || s->color ? view_color_names()[s->color] : NULL;
+}
+
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err)
 {
     *r = (struct recipe){
@@ -348,6 +360,7 @@ int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, dd
         .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,
         .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
         .fit = s->fit,
+        .colors = colors_of(s),
         .resample = sample_settings_resample(s, sampler_of(s)),
         .jump = s->jump ? (int)s->jump : JUMP,
         .encode = s->encode,

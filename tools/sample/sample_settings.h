@@ -17,7 +17,7 @@ struct sample_settings {
     double noise_to, strength; /* negative: not given */
     const char *fit, *mask;
     int64_t resample, jump; /* 0: not given */
-    bool encode;
+    bool encode, gray, color;
     const char *between;
     int64_t frames; /* 0: not given */
 

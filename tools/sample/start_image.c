@@ -99,17 +99,23 @@ static int hash_pixels(char hex[65], const double *x, size_t d, bool bytes)
 }
 
 /* Checks size and channels of a picture that is to be taken as it is. */
-static int check_shape(const struct image_file *p, const char *path, const ddpm_about *a, ddpm_error *err)
+static int check_shape(const struct start_image *s, const struct image_file *p, const char *path,
+                       ddpm_error *err)
 {
     /* A channel of transparency (the second or the fourth) is left out. */
+    const ddpm_about *a = s->about;
     bool same = p->channels == a->channels || (p->channels % 2 == 0 && p->channels - 1 == a->channels);
-    if (p->width == a->width && p->height == a->height && same)
+    bool converted = same || (s->how.color != VIEW_STORED && a->channels <= 4);
+    bool sized = p->width == a->width && p->height == a->height;
+    if (sized && converted)
         return DDPM_OK;
-    return dd_error(err, DDPM_EDATA,
-                    "%s has %d x %d pixels (width x height) of %d channel%s, the model makes %d x %d of %d: "
-                    "--fit resize scales and converts it",
-                    path, p->width, p->height, p->channels, p->channels == 1 ? "" : "s", a->width, a->height,
-                    a->channels);
+
+    const char *advice = a->channels > 2 ? "--color converts it" : "--gray converts it";
+    return dd_error(
+        err, DDPM_EDATA,
+        "%s has %d x %d pixels (width x height) of %d channel%s, the model makes %d x %d of %d: %s", path,
+        p->width, p->height, p->channels, p->channels == 1 ? "" : "s", a->width, a->height, a->channels,
+        sized ? advice : "--fit resize scales and converts it");
 }
 
 /* Reads the picture at place k into s->x, and fills hex with its hash. */
@@ -119,14 +125,14 @@ static int read_picture(struct start_image *s, char hex[65], size_t k, ddpm_erro
     size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
     struct image_file p;
     int code = image_file_head(&p, s->path[k], err);
-    if (!code && s->fit == VIEW_EXACT)
-        code = check_shape(&p, s->path[k], a, err);
+    if (!code && s->how.fit == VIEW_EXACT)
+        code = check_shape(s, &p, s->path[k], err);
     if (code)
         return code;
 
-    code = view_picture(s->x, &p, s->path[k], a, s->fit, err);
+    code = view_picture(s->x, &p, s->path[k], a, &s->how, err);
     if (!code)
-        code = hash_pixels(hex, s->x, d, p.bytes == 1 && s->fit != VIEW_RESIZE);
+        code = hash_pixels(hex, s->x, d, p.bytes == 1 && s->how.fit != VIEW_RESIZE);
     s->held = k;
     return code == DDPM_ENOMEM ? dd_error_memory(err, s->path[k]) : code;
 }
@@ -147,15 +153,17 @@ static int hash_all(struct start_image *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, enum view_fit fit,
+int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, const struct view_how *how,
                      ddpm_error *err)
 {
     int code = start_image_list(s, path, err);
+    if (!code)
+        code = view_how_check(how, a, err);
     if (code)
         return code;
 
     s->about = a;
-    s->fit = fit;
+    s->how = *how;
     s->hash = calloc((size_t)s->count, sizeof *s->hash);
     s->x = calloc((size_t)a->height * (size_t)a->width, (size_t)a->channels * sizeof *s->x);
     if (!s->hash || !s->x)

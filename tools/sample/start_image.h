@@ -16,7 +16,7 @@ struct start_image {
     char sha256[65];            /* that of one picture, or the hash of several hashes */
 
     const ddpm_about *about;
-    enum view_fit fit;
+    struct view_how how;
     double *x;   /* [h, w, c], the picture that was read last, values in [-1, 1] */
     size_t held; /* its place in path */
 };
@@ -25,9 +25,9 @@ struct start_image {
    DDPM_EMISSING: one is not there; DDPM_EUSAGE: a name in the list is empty; DDPM_EDATA: no picture lies
    below the folder. */
 int start_image_list(struct start_image *s, const char *path, ddpm_error *err);
-/* Reads every picture once.  DDPM_EDATA: with fit VIEW_EXACT, one has another size or other channels than the
-   model's images. */
-int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, enum view_fit fit,
+/* Reads every picture once.  DDPM_EDATA: one has another size than the model's images and how->fit is
+   VIEW_EXACT, or it has other channels and no conversion was asked for either. */
+int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, const struct view_how *how,
                      ddpm_error *err);
 /* Points *x [h, w, c] at the picture of an image, until the next call.  DDPM_EDATA: its file has changed. */
 int start_image_read(struct start_image *s, const double **x, uint32_t index, ddpm_error *err);

@@ -18,7 +18,7 @@ struct train_settings {
     int64_t images, steps, converged, held_out, eval_every, save_every, keep, grid_every, cache;
     uint64_t seed;
     struct option_texts config, set;
-    bool resume, force, skip_bad;
+    bool resume, force, skip_bad, gray, color;
 };
 
 struct training {

@@ -19,7 +19,8 @@ enum { HELD_OUT_MOST = 128, HELD_OUT_PART = 20 };
 
 static int make_model(struct training *t, ddpm_error *err)
 {
-    char *text = training_plan_model(&t->plan, t->name, t->sha256, t->s->fit);
+    char *text = training_plan_model(&t->plan, t->name, t->sha256, t->s->fit,
+                                     t->data.how.color ? view_color_names()[t->s->color] : NULL);
     ddpm_model *m = NULL;
     int code = text ? ddpm_model_create(&m, text, err) : dd_error_memory(err, t->name);
 
@@ -360,6 +361,15 @@ static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
     return code || t->done ? code : begin(t, err);
 }
 
+static int open_data(struct training *t, const char *path, ddpm_error *err)
+{
+    const struct train_settings *s = t->s;
+    struct view_how how;
+    int code = view_how_read(&how, s->fit, s->gray, s->color, err);
+    how.trained = true;
+    return code ? code : dataset_open(&t->data, path, NULL, &how, (size_t)s->images, err);
+}
+
 int training_open(struct training *t, const char *path, ddpm_error *err)
 {
     ddpm_model *init = NULL;
@@ -373,7 +383,7 @@ int training_open(struct training *t, const char *path, ddpm_error *err)
 
     int code = training_output_check(t, err);
     if (!code)
-        code = dataset_open(&t->data, path, NULL, view_fit_named(t->s->fit), (size_t)t->s->images, err);
+        code = open_data(t, path, err);
     if (!code)
         code = open_init(t, &init, err);
     if (!code)

@@ -414,7 +414,7 @@ int training_plan_read(struct training_plan *p, const struct training_plan_sourc
 }
 
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,
-                          const char *fit)
+                          const char *fit, const char *colors)
 {
     cJSON *root = cJSON_Duplicate(p->root, 1),
           *source = root ? cJSON_AddObjectToObject(root, "source") : NULL;
@@ -425,7 +425,8 @@ char *training_plan_model(const struct training_plan *p, const char *file, const
         cJSON_AddStringToObject(source, "file", file) && cJSON_AddStringToObject(source, "sha256", sha256) &&
         cJSON_AddStringToObject(source, "weights", "ema") &&
         cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) &&
-        (!fit || cJSON_AddStringToObject(source, "fit", fit));
+        (!fit || cJSON_AddStringToObject(source, "fit", fit)) &&
+        (!colors || cJSON_AddStringToObject(source, "colors", colors));
     char *text = good ? cJSON_PrintUnformatted(root) : NULL;
     cJSON_Delete(root);
     return text;

@@ -30,8 +30,8 @@ struct training_plan_sources {
 /* Reads a plan.  DDPM_EUSAGE, DDPM_EDATA: a setting, which is named, does not exist or has a wrong value. */
 int training_plan_read(struct training_plan *p, const struct training_plan_sources *from, ddpm_error *err);
 /* Returns metadata for ddpm_model_create, to be released by cJSON_free; NULL: out of memory.  Their "source"
-   names the data by file name and hash, and --fit (NULL: left out). */
+   names the data by file name and hash, --fit, and the conversion by --gray or --color (NULL: left out). */
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,
-                          const char *fit);
+                          const char *fit, const char *colors);
 void training_plan_free(struct training_plan *p);
 #endif
