@@ -39,6 +39,12 @@ unsigned dd_cpu_detect(void)
 {
     return DD_CPU_NEON;
 }
+#elif defined(__wasm__)
+/* A browser without SIMD refuses the whole module. */
+unsigned dd_cpu_detect(void)
+{
+    return HAVE_WASM ? DD_CPU_WASM : 0;
+}
 #else
 unsigned dd_cpu_detect(void)
 {

@@ -16,12 +16,12 @@ INLINE vf exp_within(vf x)
     r = vf_fma(k, vf_set(0x1.05c61p-29f), r);
 
     vf q = vf_set(0x1.6a42a2p-10f);
-    q = vf_fma(q, r, vf_set(0x1.12387p-7f));
-    q = vf_fma(q, r, vf_set(0x1.5558bap-5f));
-    q = vf_fma(q, r, vf_set(0x1.555494p-3f));
-    q = vf_fma(q, r, vf_set(0x1.fffffcp-2f));
+    q = vf_mac(q, r, vf_set(0x1.12387p-7f));
+    q = vf_mac(q, r, vf_set(0x1.5558bap-5f));
+    q = vf_mac(q, r, vf_set(0x1.555494p-3f));
+    q = vf_mac(q, r, vf_set(0x1.fffffcp-2f));
 
-    return vf_mul(vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r)), vf_pow2(k));
+    return vf_mul(vf_add(vf_set(1), vf_mac(vf_mul(r, r), q, r)), vf_pow2(k));
 }
 
 /* Returns e^x for any x. */
@@ -45,12 +45,12 @@ INLINE vf gelu_tail(vf a)
 {
     vf t = vf_div(vf_set(1), vf_fma(vf_set(0.25f), a, vf_set(1)));
     vf q = vf_set(-0x1.7d1c7p-4f);
-    q = vf_fma(q, t, vf_set(0x1.63aaccp-2f));
-    q = vf_fma(q, t, vf_set(-0x1.1a6d78p-2f));
-    q = vf_fma(q, t, vf_set(0x1.267bfp-2f));
-    q = vf_fma(q, t, vf_set(0x1.75d786p-6f));
-    q = vf_fma(q, t, vf_set(0x1.cbb03ep-4f));
-    q = vf_fma(q, t, vf_set(0x1.951134p-4f));
+    q = vf_mac(q, t, vf_set(0x1.63aaccp-2f));
+    q = vf_mac(q, t, vf_set(-0x1.1a6d78p-2f));
+    q = vf_mac(q, t, vf_set(0x1.267bfp-2f));
+    q = vf_mac(q, t, vf_set(0x1.75d786p-6f));
+    q = vf_mac(q, t, vf_set(0x1.cbb03ep-4f));
+    q = vf_mac(q, t, vf_set(0x1.951134p-4f));
     return vf_mul(q, t);
 }
 

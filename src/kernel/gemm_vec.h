@@ -39,9 +39,9 @@ INLINE void gemm_tile(struct dd_out c, const struct dd_gemm g, size_t tail, cons
             UNROLL
             for (int i = 0; i < m; i++) {
                 const vf x = vf_set(row[i][k]);
-                sum[i][0] = vf_fma(x, left, sum[i][0]);
+                sum[i][0] = vf_mac(x, left, sum[i][0]);
                 if (nv == 2)
-                    sum[i][1] = vf_fma(x, right, sum[i][1]);
+                    sum[i][1] = vf_mac(x, right, sum[i][1]);
             }
         }
     }

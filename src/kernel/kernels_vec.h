@@ -11,6 +11,7 @@
      vf_sqrt(a)                       correctly rounded
      vf_round(a)                      the nearest whole number, ties to even
      vf_fma(a, b, c)                  a b + c, rounded once; the only place where a product is not rounded
+     vf_mac(a, b, c)                  the same where that is fast; otherwise the product is rounded too
      vf_min, vf_max(a, b)             b if either is a NaN (NEON: a NaN), so the data come second
      vf_above(a, b, c)                b where a > 0, else c
      vf_pow2(k)                       2^k for whole k; 2^-127 is 0, 2^128 is infinite
@@ -51,6 +52,10 @@
             __VA_ARGS__                  \
         }                                \
     } while (0)
+
+#ifndef vf_mac
+#define vf_mac vf_fma
+#endif
 
 /* Loads and stores of `lanes` floats. */
 INLINE vf vf_take(const float *p, size_t lanes)

@@ -19,7 +19,7 @@ INLINE void moments_run(float *sum, float *square, struct dd_in x, const float *
             vf d = vf_sub(vf_take(x.at + v * VL, lanes), o[v]);
             vf_ahead(x.at + pixels * x.stride + v * VL);
             s[v] = vf_add(s[v], d);
-            q[v] = vf_fma(d, d, q[v]);
+            q[v] = vf_mac(d, d, q[v]);
         }
     }
     UNROLL
@@ -73,7 +73,7 @@ INLINE float length(const float *x, size_t n)
     vf square = vf_set(0);
     EACH_VECTOR(i, n, {
         vf v = vf_take(x + i, lanes);
-        square = vf_fma(v, v, square);
+        square = vf_mac(v, v, square);
     });
     return sqrtf(vf_sum(square));
 }

@@ -21,8 +21,8 @@ INLINE void outer_tile(float *c, struct dd_in a, struct dd_in b, size_t count, i
         UNROLL
         for (int i = 0; i < m; i++) {
             const vf x = vf_set(a.at[i]);
-            sum[i][0] = vf_fma(x, left, sum[i][0]);
-            sum[i][1] = vf_fma(x, right, sum[i][1]);
+            sum[i][0] = vf_mac(x, left, sum[i][0]);
+            sum[i][1] = vf_mac(x, right, sum[i][1]);
         }
     }
 

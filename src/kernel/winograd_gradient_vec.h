@@ -6,8 +6,8 @@ INLINE void adjoint_six(vf *y, int ys, const vf *x, int xs)
 {
     vf even = vf_add(x[0], x[2 * xs]), odd = vf_add(x[xs], x[3 * xs]);
 
-    vf even2 = vf_fma(vf_set(4), x[2 * xs], x[0]);
-    vf odd2 = vf_fma(vf_set(8), x[3 * xs], vf_mul(vf_set(2), x[xs]));
+    vf even2 = vf_mac(vf_set(4), x[2 * xs], x[0]);
+    vf odd2 = vf_mac(vf_set(8), x[3 * xs], vf_mul(vf_set(2), x[xs]));
 
     y[0] = x[0];
     y[ys] = vf_add(even, odd);
@@ -48,9 +48,9 @@ INLINE void adjoint_three(vf *y, int ys, const vf *u, int us)
     vf a = vf_add(u[us], u[2 * us]), b = vf_sub(u[2 * us], u[us]);
     vf c = vf_add(u[3 * us], u[4 * us]), d = vf_sub(u[3 * us], u[4 * us]);
 
-    y[0] = vf_fma(vf_set(1.0f / 24), c, vf_fma(vf_set(-1.0f / 6), a, vf_mul(vf_set(0.25f), u[0])));
-    y[ys] = vf_fma(vf_set(1.0f / 12), d, vf_mul(vf_set(1.0f / 6), b));
-    y[2 * ys] = vf_fma(vf_set(1.0f / 6), vf_sub(c, a), u[5 * us]);
+    y[0] = vf_mac(vf_set(1.0f / 24), c, vf_mac(vf_set(-1.0f / 6), a, vf_mul(vf_set(0.25f), u[0])));
+    y[ys] = vf_mac(vf_set(1.0f / 12), d, vf_mul(vf_set(1.0f / 6), b));
+    y[2 * ys] = vf_mac(vf_set(1.0f / 6), vf_sub(c, a), u[5 * us]);
 }
 
 static void K(winograd_weights_adjoint)(struct dd_out y, struct dd_in u, size_t channels)

@@ -50,49 +50,49 @@
 INLINE void winograd_eight(vf *d, int step)
 {
     vf d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step], d6 = d[6 * step];
-    vf a = vf_fma(vf_set(-4.25f), d4, vf_add(d2, d6)), b = vf_fma(vf_set(-4.25f), d3, vf_add(d1, d5));
-    vf c = vf_fma(vf_set(0.25f), d2, vf_fma(vf_set(-1.25f), d4, d6));
-    vf e = vf_fma(vf_set(2), d5, vf_fma(vf_set(-2.5f), d3, vf_mul(vf_set(0.5f), d1)));
-    vf f = vf_fma(vf_set(4), d2, vf_fma(vf_set(-5), d4, d6));
-    vf g = vf_fma(vf_set(0.5f), d5, vf_fma(vf_set(-2.5f), d3, vf_mul(vf_set(2), d1)));
+    vf a = vf_mac(vf_set(-4.25f), d4, vf_add(d2, d6)), b = vf_mac(vf_set(-4.25f), d3, vf_add(d1, d5));
+    vf c = vf_mac(vf_set(0.25f), d2, vf_mac(vf_set(-1.25f), d4, d6));
+    vf e = vf_mac(vf_set(2), d5, vf_mac(vf_set(-2.5f), d3, vf_mul(vf_set(0.5f), d1)));
+    vf f = vf_mac(vf_set(4), d2, vf_mac(vf_set(-5), d4, d6));
+    vf g = vf_mac(vf_set(0.5f), d5, vf_mac(vf_set(-2.5f), d3, vf_mul(vf_set(2), d1)));
 
-    d[0] = vf_fma(vf_set(5.25f), vf_sub(d4, d2), vf_sub(d[0], d6));
+    d[0] = vf_mac(vf_set(5.25f), vf_sub(d4, d2), vf_sub(d[0], d6));
     d[step] = vf_add(a, b);
     d[2 * step] = vf_sub(a, b);
     d[3 * step] = vf_add(c, e);
     d[4 * step] = vf_sub(c, e);
     d[5 * step] = vf_add(f, g);
     d[6 * step] = vf_sub(f, g);
-    d[7 * step] = vf_fma(vf_set(5.25f), vf_sub(d3, d5), vf_sub(d[7 * step], d1));
+    d[7 * step] = vf_mac(vf_set(5.25f), vf_sub(d3, d5), vf_sub(d[7 * step], d1));
 }
 
 /* The same of F(4x4, 3x3), i < 6. */
 INLINE void winograd_six(vf *d, int step)
 {
     vf d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
-    vf a = vf_fma(vf_set(-4), d2, d4), b = vf_fma(vf_set(-4), d1, d3);
+    vf a = vf_mac(vf_set(-4), d2, d4), b = vf_mac(vf_set(-4), d1, d3);
     vf c = vf_sub(d4, d2), e = vf_mul(vf_set(2), vf_sub(d3, d1));
-    d[0] = vf_fma(vf_set(4), d0, vf_fma(vf_set(-5), d2, d4));
+    d[0] = vf_mac(vf_set(4), d0, vf_mac(vf_set(-5), d2, d4));
     d[step] = vf_add(a, b);
     d[2 * step] = vf_sub(a, b);
     d[3 * step] = vf_add(c, e);
     d[4 * step] = vf_sub(c, e);
-    d[5 * step] = vf_fma(vf_set(4), d1, vf_fma(vf_set(-5), d3, d5));
+    d[5 * step] = vf_mac(vf_set(4), d1, vf_mac(vf_set(-5), d3, d5));
 }
 
 /* The same of a side of F(6x6, 3x3) with 4 outputs. */
 INLINE void winograd_six_of_eight(vf *d, int step)
 {
     vf d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
-    vf a = vf_fma(vf_set(-3), d2, vf_mul(vf_set(0.75f), d4));
-    vf b = vf_fma(vf_set(-3), d1, vf_mul(vf_set(0.75f), d3));
+    vf a = vf_mac(vf_set(-3), d2, vf_mul(vf_set(0.75f), d4));
+    vf b = vf_mac(vf_set(-3), d1, vf_mul(vf_set(0.75f), d3));
     vf c = vf_mul(vf_set(3.75f), vf_sub(d4, d2)), e = vf_mul(vf_set(7.5f), vf_sub(d3, d1));
-    d[0] = vf_fma(vf_set(0.25f), d4, vf_fma(vf_set(-1.25f), d2, d[0]));
+    d[0] = vf_mac(vf_set(0.25f), d4, vf_mac(vf_set(-1.25f), d2, d[0]));
     d[step] = vf_add(a, b);
     d[2 * step] = vf_sub(a, b);
     d[3 * step] = vf_add(c, e);
     d[4 * step] = vf_sub(c, e);
-    d[5 * step] = vf_fma(vf_set(4), d1, vf_fma(vf_set(-5), d3, d[5 * step]));
+    d[5 * step] = vf_mac(vf_set(4), d1, vf_mac(vf_set(-5), d3, d[5 * step]));
 }
 
 /* The same of F(2x2, 3x3), i < 4. */
@@ -132,11 +132,11 @@ INLINE void winograd_output_six(vf *y, int ys, const vf *m, int ms)
     vf e = vf_add(m[5 * ms], m[6 * ms]), f = vf_sub(m[5 * ms], m[6 * ms]);
 
     y[0] = vf_add(vf_add(m[0], a), vf_add(c, e));
-    y[ys] = vf_fma(vf_set(2), d, vf_fma(vf_set(0.5f), f, b));
-    y[2 * ys] = vf_fma(vf_set(4), c, vf_fma(vf_set(0.25f), e, a));
-    y[3 * ys] = vf_fma(vf_set(8), d, vf_fma(vf_set(0.125f), f, b));
-    y[4 * ys] = vf_fma(vf_set(16), c, vf_fma(vf_set(0.0625f), e, a));
-    y[5 * ys] = vf_add(vf_fma(vf_set(32), d, b), vf_fma(vf_set(0.03125f), f, m[7 * ms]));
+    y[ys] = vf_mac(vf_set(2), d, vf_mac(vf_set(0.5f), f, b));
+    y[2 * ys] = vf_mac(vf_set(4), c, vf_mac(vf_set(0.25f), e, a));
+    y[3 * ys] = vf_mac(vf_set(8), d, vf_mac(vf_set(0.125f), f, b));
+    y[4 * ys] = vf_mac(vf_set(16), c, vf_mac(vf_set(0.0625f), e, a));
+    y[5 * ys] = vf_add(vf_mac(vf_set(32), d, b), vf_mac(vf_set(0.03125f), f, m[7 * ms]));
 }
 
 /* The same of F(4x4, 3x3): i < 4 of y, i < 6 of m. */
@@ -145,9 +145,9 @@ INLINE void winograd_four(vf *y, int ys, const vf *m, int ms)
     vf a = vf_add(m[ms], m[2 * ms]), b = vf_sub(m[ms], m[2 * ms]);
     vf c = vf_add(m[3 * ms], m[4 * ms]), d = vf_sub(m[3 * ms], m[4 * ms]);
     y[0] = vf_add(vf_add(m[0], a), c);
-    y[ys] = vf_fma(vf_set(2), d, b);
-    y[2 * ys] = vf_fma(vf_set(4), c, a);
-    y[3 * ys] = vf_add(vf_fma(vf_set(8), d, b), m[5 * ms]);
+    y[ys] = vf_mac(vf_set(2), d, b);
+    y[2 * ys] = vf_mac(vf_set(4), c, a);
+    y[3 * ys] = vf_add(vf_mac(vf_set(8), d, b), m[5 * ms]);
 }
 
 /* The same of F(2x2, 3x3): i < 2 of y, i < 4 of m. */
@@ -284,15 +284,15 @@ INLINE void winograd_weights_eight(vf *y, int ys, const vf *x, int xs)
 {
     vf low = x[0], odd = x[xs], high = x[2 * xs];
     vf even = vf_mul(vf_set(-2.0f / 9), vf_add(low, high));
-    vf rising = vf_fma(vf_set(2.0f / 45), high, vf_mul(vf_set(1.0f / 90), low));
-    vf falling = vf_fma(vf_set(32.0f / 45), low, vf_mul(vf_set(8.0f / 45), high));
+    vf rising = vf_mac(vf_set(2.0f / 45), high, vf_mul(vf_set(1.0f / 90), low));
+    vf falling = vf_mac(vf_set(32.0f / 45), low, vf_mul(vf_set(8.0f / 45), high));
     y[0] = low;
-    y[ys] = vf_fma(vf_set(-2.0f / 9), odd, even);
-    y[2 * ys] = vf_fma(vf_set(2.0f / 9), odd, even);
-    y[3 * ys] = vf_fma(vf_set(1.0f / 45), odd, rising);
-    y[4 * ys] = vf_fma(vf_set(-1.0f / 45), odd, rising);
-    y[5 * ys] = vf_fma(vf_set(16.0f / 45), odd, falling);
-    y[6 * ys] = vf_fma(vf_set(-16.0f / 45), odd, falling);
+    y[ys] = vf_mac(vf_set(-2.0f / 9), odd, even);
+    y[2 * ys] = vf_mac(vf_set(2.0f / 9), odd, even);
+    y[3 * ys] = vf_mac(vf_set(1.0f / 45), odd, rising);
+    y[4 * ys] = vf_mac(vf_set(-1.0f / 45), odd, rising);
+    y[5 * ys] = vf_mac(vf_set(16.0f / 45), odd, falling);
+    y[6 * ys] = vf_mac(vf_set(-16.0f / 45), odd, falling);
     y[7 * ys] = high;
 }
 
@@ -301,12 +301,12 @@ INLINE void winograd_weights_six(vf *y, int ys, const vf *x, int xs)
 {
     vf low = x[0], odd = x[xs], high = x[2 * xs];
     vf even = vf_mul(vf_set(-1.0f / 6), vf_add(low, high));
-    vf rising = vf_fma(vf_set(1.0f / 6), high, vf_mul(vf_set(1.0f / 24), low));
+    vf rising = vf_mac(vf_set(1.0f / 6), high, vf_mul(vf_set(1.0f / 24), low));
     y[0] = vf_mul(vf_set(0.25f), low);
-    y[ys] = vf_fma(vf_set(-1.0f / 6), odd, even);
-    y[2 * ys] = vf_fma(vf_set(1.0f / 6), odd, even);
-    y[3 * ys] = vf_fma(vf_set(1.0f / 12), odd, rising);
-    y[4 * ys] = vf_fma(vf_set(-1.0f / 12), odd, rising);
+    y[ys] = vf_mac(vf_set(-1.0f / 6), odd, even);
+    y[2 * ys] = vf_mac(vf_set(1.0f / 6), odd, even);
+    y[3 * ys] = vf_mac(vf_set(1.0f / 12), odd, rising);
+    y[4 * ys] = vf_mac(vf_set(-1.0f / 12), odd, rising);
     y[5 * ys] = high;
 }
 
@@ -316,8 +316,8 @@ INLINE void winograd_weights_four(vf *y, int ys, const vf *x, int xs)
     vf low = x[0], odd = x[xs], high = x[2 * xs];
     vf even = vf_mul(vf_set(0.5f), vf_add(low, high));
     y[0] = low;
-    y[ys] = vf_fma(vf_set(0.5f), odd, even);
-    y[2 * ys] = vf_fma(vf_set(-0.5f), odd, even);
+    y[ys] = vf_mac(vf_set(0.5f), odd, even);
+    y[2 * ys] = vf_mac(vf_set(-0.5f), odd, even);
     y[3 * ys] = high;
 }
 
