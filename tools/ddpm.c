@@ -1,15 +1,13 @@
 /* The program.  main finds the command in the table of commands.c, reads its options, runs it, and checks
    that its standard output was written. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "config.h"
-#include "cli/background.h"
 #include "cli/command_model.h"
 #include "commands.h"
 #include "cli/options.h"
@@ -120,29 +118,21 @@ static int run_command(const struct command *c, int argc, char **argv)
         status = help(c->name);
     else {
         if (((struct common *)settings)->background)
-            background_begin();
+            dd_system_background();
         status = c->run(settings, argv, arguments);
     }
     free(settings);
     return status;
 }
 
-/* Opens the standard streams that the caller has closed, with modes in which every read and write fails.
-   Otherwise the next file would get the number of such a stream, and results would go into that file. */
-static void hold_standard_streams(void)
-{
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
-            _exit(exit_code(DDPM_EIO));
-}
-
 int main(int argc, char **argv)
 {
-    const char *first = argc > 1 ? argv[1] : "";
     const struct command *c = NULL;
     int status = 0;
+    if (!dd_system_begin(&argc, &argv))
+        return exit_code(DDPM_EIO);
 
-    hold_standard_streams();
+    const char *first = argc > 1 ? argv[1] : "";
     torn_file_catch();
     if (argc < 2)
         print_welcome();

@@ -1,15 +1,12 @@
 /* Sets a thread's floating-point environment and locale to the defaults, and back.
 
-   C99's floating-point environment holds the modes of every machine we know, flush-to-zero among them.  The
-   locale "C" needs no memory with the C libraries we know.  If a library cannot allocate it, the caller's
-   locale stays. */
+   C99's floating-point environment holds the modes of every machine we know, flush-to-zero among them. */
 #include "base/outside.h"
+#include "base/system.h"
 
 void dd_outside_enter(struct dd_outside *o)
 {
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    o->locale = plain ? uselocale(plain) : (locale_t)0;
-
+    o->locale = dd_system_locale_enter();
     fegetenv(&o->mode);
     fesetenv(FE_DFL_ENV);
 }
@@ -17,6 +14,5 @@ void dd_outside_enter(struct dd_outside *o)
 void dd_outside_leave(struct dd_outside *o)
 {
     fesetenv(&o->mode);
-    if (o->locale)
-        freelocale(uselocale(o->locale));
+    dd_system_locale_leave(o->locale);
 }

@@ -5,15 +5,11 @@
 #ifndef DD_OUTSIDE_H
 #define DD_OUTSIDE_H
 #include <fenv.h>
-#include <locale.h>
-#if defined(__APPLE__)
-#include <xlocale.h>
-#endif
 
 /* The settings of the caller. */
 struct dd_outside {
     fenv_t mode;
-    locale_t locale;
+    void *locale;
 };
 
 void dd_outside_enter(struct dd_outside *o);

@@ -166,4 +166,86 @@ void dd_system_wake(struct dd_system_sleepers *s);
 
 /* Returns the number of this process.  A fork changes it. */
 long dd_system_process(void);
+
+/* ---- the process ---- */
+
+/* Prepares a program at the beginning of main.  Standard streams that the caller has closed are opened so
+   that every read and write of them fails; otherwise the next file would get the number of such a stream,
+   and results would go into that file.  The words of the command line become UTF-8.  Returns false when this
+   is not possible. */
+bool dd_system_begin(int *words, char ***word);
+
+/* Calls stop whenever somebody asks the program to stop; hangup: the terminal or the session ends, which may
+   come together with another reason.  A reason that the caller of the program ignores stays ignored.  stop
+   may run in the middle of everything, and may call only dd_system_remove, dd_system_say and _Exit.  From
+   then on a write to a closed pipe, or beyond a limit on the size of files, fails like other writes. */
+void dd_system_catch_stop(void (*stop)(bool hangup));
+/* Calls torn when a page of a mapped file cannot be read: another program has cut the file off.  path is NULL
+   if it is not known.  torn ends the program; it may call the same functions as stop. */
+void dd_system_catch_torn(void (*torn)(char *path));
+/* Writes text to standard error, without buffers.  A failed write is ignored. */
+void dd_system_say(const char *text);
+
+/* Gives this process, and the threads that it starts from now on, the lowest priority for the processor and
+   the disk.  A refusal is ignored, because it does no harm. */
+void dd_system_background(void);
+
+/* Runs a program that is found by its name, with these words, which end with NULL, and with the files as
+   standard input and output.  Its messages are dropped.  Returns its exit code; 127: it is not installed,
+   126: it could not be started. */
+int dd_system_run(const char *const *word, FILE *in, FILE *out);
+
+/* Fills text [size] with the words of the command line, each ended by a zero byte, and returns their length
+   together; 0: it is not known. */
+size_t dd_system_command_line(char *text, size_t size);
+
+/* What a stream shows: TEXT: a terminal without control sequences; PALETTE, COLORS: a terminal that obeys ISO
+   6429, with 256 colours or with 24 bits of colour. */
+enum dd_system_terminal {
+    DD_SYSTEM_NO_TERMINAL,
+    DD_SYSTEM_TEXT,
+    DD_SYSTEM_PALETTE,
+    DD_SYSTEM_COLORS,
+};
+enum dd_system_terminal dd_system_terminal(FILE *f);
+/* Returns the width of a terminal in characters; 0: it is not known. */
+int dd_system_columns(FILE *f);
+
+/* ---- the machine ----
+
+   root is "", or in tests a folder that stands for the root of a system that tells about itself in files. */
+
+/* Returns how many threads it is sensible to start: the physical cores among the processors on which this
+   process may run, or fewer if it gets only a part of their time. */
+int dd_system_cores(const char *root);
+/* Returns how many bytes of memory this process may take, and names the limit; 0: there is none. */
+double dd_system_memory_limit(const char **name, const char *root);
+
+enum dd_system_power { DD_SYSTEM_POWER_UNKNOWN, DD_SYSTEM_MAINS, DD_SYSTEM_BATTERY };
+
+/* On this the time of work depends. */
+struct dd_system_state {
+    enum dd_system_power power;
+    double mhz;     /* mean clock of the processors; NAN: unknown */
+    double celsius; /* temperature of the hottest zone; NAN: unknown */
+    double
+        throttled; /* how often processors were slowed down for heat since the start of the machine, or 0 */
+};
+
+void dd_system_state(struct dd_system_state *s, const char *root);
+/* Writes the name of the processor, "unknown" if the system does not tell it. */
+void dd_system_processor(char *name, size_t size, const char *root);
+
+/* Begins to watch the memory of this process. */
+void dd_system_memory_begin(void);
+/* Returns the largest number of bytes that the process has held since then, or since its start where the
+   peak cannot be reset. */
+double dd_system_memory_peak(void);
+
+/* ---- the thread's locale ---- */
+
+/* Lets numbers be written and read as in C by the calling thread.  Returns what `leave` needs; NULL: the
+   locale stays as it is. */
+void *dd_system_locale_enter(void);
+void dd_system_locale_leave(void *before);
 #endif

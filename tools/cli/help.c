@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include "base/system.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 
@@ -18,7 +18,7 @@ const char exit_codes[] =
 /* Returns the width of the terminal; 0: standard output is not a terminal. */
 static int width(void)
 {
-    return isatty(STDOUT_FILENO) ? progress_columns(stdout) : 0;
+    return dd_system_terminal(stdout) ? progress_columns(stdout) : 0;
 }
 
 /* Writes text from column `at` on, and a newline at its end.  With columns > 0, a newline in the text

@@ -1,14 +1,14 @@
 /* Signals.  The first SIGINT, SIGTERM or SIGHUP asks a long command to stop where a later start can go on;
-   the second ends it at once.  A closed pipe (SIGPIPE) and a limit on the size of files (SIGXFSZ) become
-   errors of the write that meets them. */
+   the second ends it at once.  A closed pipe and a limit on the size of files become errors of the write that
+   meets them. */
 #ifndef DDPM_INTERRUPT_H
 #define DDPM_INTERRUPT_H
-#include <signal.h>
+#include <stdatomic.h>
 
 /* The exit code after the first signal and after the second. */
 enum { INTERRUPTED = 75 };
 
-extern volatile sig_atomic_t interrupted; /* the signal, or 0 */
+extern atomic_int interrupted; /* 1 after the first signal */
 
 /* Makes the program note these signals from now on.  Signals that its caller ignores stay ignored. */
 void interrupt_catch(void);

@@ -7,10 +7,9 @@
    where activations and scratch for one image are the network's own numbers.  B images take at most B times
    as much. */
 #include "cli/memory_limit.h"
-#include "base/cgroup.h"
 #include "base/error.h"
+#include "base/system.h"
 #include "cli/command_model.h"
-#include "cli/machine_state.h"
 
 /* How many arrays of an image's size lie beside the network: two for each buffer of a sampler (at most 4),
    input, output, x0, noise, start, and what a stop saves. */
@@ -20,8 +19,7 @@ void memory_limit_find(struct memory_limit *l, const char *sysroot)
 {
     if (l->bytes > 0)
         return;
-    l->bytes = dd_cgroup_memory(sysroot);
-    l->name = "the limit of this cgroup";
+    l->bytes = dd_system_memory_limit(&l->name, sysroot);
 }
 
 /* Makes *batch smaller until the process fits.  asked: the user chose the batch.  DDPM_ENOMEM: one image
@@ -43,7 +41,7 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, ddpm_
     double samples = (STATES + 2.0 * l->frames) * d * sizeof(double);
     double kept = l->images * d * l->frames * sizeof(float);
     double image = (double)n->activations + (double)n->scratch + samples;
-    double first = machine_memory_peak() + samples + kept;
+    double first = dd_system_memory_peak() + samples + kept;
     ddpm_net_free(net);
 
     double fit = 1 + (l->bytes - first) / image;

@@ -11,8 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include "base/system.h"
 
 enum { BAR_LEAST = 10, BAR_MOST = 40, LINE = 256 };
@@ -24,22 +22,20 @@ double progress_now(void)
 
 int progress_columns(FILE *f)
 {
-    struct winsize size;
     const char *columns = getenv("COLUMNS");
-    int given = columns ? atoi(columns) : 0;
-    if (ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
+    int given = columns ? atoi(columns) : 0, shown = dd_system_columns(f);
+    if (shown > 0)
+        return shown;
     return given > 0 && given < 10000 ? given : 80;
 }
 
 void progress_begin(struct progress *p, const struct common *c, const char *unit, double total)
 {
-    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    bool dumb = !terminal || !strcmp(terminal, "dumb");
+    const char *no_color = getenv("NO_COLOR");
     double now = progress_now();
 
     *p = (struct progress){ .unit = unit, .total = total, .start = now, .last = now };
-    p->bar = !c->quiet && isatty(STDERR_FILENO) && !dumb;
+    p->bar = !c->quiet && dd_system_terminal(stderr) >= DD_SYSTEM_PALETTE;
     p->lines = !c->quiet && c->verbose && !p->bar;
     p->color = !(no_color && *no_color);
 }

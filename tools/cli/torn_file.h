@@ -3,6 +3,6 @@
 #ifndef DDPM_TORN_FILE_H
 #define DDPM_TORN_FILE_H
 
-/* Installs the handler of SIGBUS. */
+/* Begins to watch for it. */
 void torn_file_catch(void);
 #endif

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/error.h"
+#include "base/system.h"
 #include "cli/command_model.h"
 
 /* The word that stands for a picture in a recipe, whose `from` holds its hash. */
@@ -28,8 +28,7 @@ static bool read_index(uint32_t *index, const char *text, size_t n)
 /* Checks that the picture of an end is there. */
 static int check_picture(const char *path, ddpm_error *err)
 {
-    struct stat st;
-    if (!stat(path, &st) && S_ISDIR(st.st_mode))
+    if (dd_system_is_folder(path))
         return dd_error(err, DDPM_EUSAGE,
                         "--between: %.200s is a folder, expected a picture or the index of an image", path);
     return input_check(path, err);

@@ -6,7 +6,7 @@
 #include "sample/half_blocks.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include "base/system.h"
 #include "cli/progress.h"
 
 enum mode { LETTERS, PALETTE, FULL };
@@ -18,10 +18,11 @@ struct color {
 /* Returns how f can show a picture; a file gets letters. */
 static enum mode mode_of(FILE *f)
 {
-    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM"), *depth = getenv("COLORTERM");
-    if (!isatty(fileno(f)) || (no_color && *no_color) || !terminal || !strcmp(terminal, "dumb"))
+    const char *no_color = getenv("NO_COLOR");
+    enum dd_system_terminal terminal = dd_system_terminal(f);
+    if (terminal < DD_SYSTEM_PALETTE || (no_color && *no_color))
         return LETTERS;
-    return depth && (!strcmp(depth, "truecolor") || !strcmp(depth, "24bit")) ? FULL : PALETTE;
+    return terminal == DD_SYSTEM_COLORS ? FULL : PALETTE;
 }
 
 /* Returns pixel (x, y) of the shrunk picture [height, width], which is the mean over its box in p; black

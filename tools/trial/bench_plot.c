@@ -5,9 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "base/error.h"
+#include "base/system.h"
 #include "trial/bench_axis.h"
 #include "trial/bench_report.h"
 
@@ -18,30 +17,16 @@ static const char *const colors[] = { "#0087d0", "#d55e00", "#009e73", "#cc79a7"
    it is not installed, 126: it could not be started. */
 static int run_gnuplot(FILE *script, FILE *out)
 {
-    int status = 0;
+    static const char *const words[] = { "gnuplot", "-", NULL };
 
     fflush(script);
     rewind(script);
-
-    /* Its messages are dropped, as they are not in the form of ours. */
-    pid_t child = fork();
-    if (child == 0) {
-        FILE *nowhere = fopen("/dev/null", "w");
-        if (!nowhere || dup2(fileno(script), 0) < 0 || dup2(fileno(out), 1) < 0 ||
-            dup2(fileno(nowhere), 2) < 0)
-            _exit(126);
-        execlp("gnuplot", "gnuplot", "-", (char *)NULL);
-        _exit(127);
-    }
-
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 126;
+    return dd_system_run(words, script, out);
 }
 
 int bench_plot_check(ddpm_error *err)
 {
-    FILE *script = tmpfile(), *out = tmpfile();
+    FILE *script = dd_system_scratch(), *out = dd_system_scratch();
     int status = 126;
 
     if (script && out) {
@@ -143,7 +128,7 @@ static void begin(FILE *script, const char *name, const char *x, const char *y, 
 /* Runs gnuplot on the script and copies the plot; closes the script. */
 static int finish(FILE *to, FILE *script, ddpm_error *err)
 {
-    FILE *out = tmpfile();
+    FILE *out = dd_system_scratch();
     int status = out ? run_gnuplot(script, out) : 126;
     int code = status ? dd_error(err, DDPM_EIO, "gnuplot failed on the plots (exit code %d)", status)
                       : copy_svg(to, out, err);
@@ -242,7 +227,7 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
         return DDPM_OK;
     }
 
-    FILE *script = tmpfile();
+    FILE *script = dd_system_scratch();
     if (!script)
         return dd_error(err, DDPM_EIO, "no temporary file for gnuplot: %s", strerror(errno));
 
@@ -381,7 +366,7 @@ int bench_plot_quality(FILE *to, const struct bench_result *r, ddpm_error *err)
         return DDPM_OK;
     }
 
-    FILE *script = tmpfile();
+    FILE *script = dd_system_scratch();
     if (!script)
         return dd_error(err, DDPM_EIO, "no temporary file for gnuplot: %s", strerror(errno));
 

@@ -48,7 +48,7 @@ static void add_machine(cJSON *o)
     cJSON_AddStringToObject(o, "command", text);
     strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", gmtime(&now));
     cJSON_AddStringToObject(o, "date", text);
-    machine_processor(text, sizeof text, "");
+    dd_system_processor(text, sizeof text, "");
     cJSON_AddStringToObject(o, "processor", text);
 }
 

@@ -185,15 +185,15 @@ static int run_trial(struct trials *t, struct trial *one, int round, int n, ddpm
 
     one->seconds[round] = NAN;
     for (int tries = 0; tries <= RETRIES && !interrupted; tries++) {
-        struct machine_state before, after;
+        struct dd_system_state before, after;
         double network;
 
-        machine_state_read(&before, "");
-        machine_memory_begin();
+        dd_system_state(&before, "");
+        dd_system_memory_begin();
         int code = run_once(&r, (uint32_t)t->made, n, &network, err);
         if (code)
             return code;
-        machine_state_read(&after, "");
+        dd_system_state(&after, "");
 
         /* The images are the same in every try, so the lost ones are counted once. */
         one->lost += tries ? 0 : r.lost;
@@ -201,7 +201,7 @@ static int run_trial(struct trials *t, struct trial *one, int round, int n, ddpm
             one->seconds[round] = r.seconds / n;
             one->network += network;
             one->whole += r.seconds;
-            one->memory = fmax(one->memory, machine_memory_peak());
+            one->memory = fmax(one->memory, dd_system_memory_peak());
             break;
         }
         one->discarded++;
@@ -318,11 +318,11 @@ int trials_run(struct trials *t, ddpm_error *err)
         return code;
 
     progress_begin(&t->progress, t->common, "image steps", trial_plan_steps(t) * t->n);
-    machine_state_read(&t->before, "");
+    dd_system_state(&t->before, "");
     t->begun = progress_now();
     for (int round = 0; round < t->rounds && !code && !interrupted; round++)
         code = run_round(t, round, err);
-    machine_state_read(&t->after, "");
+    dd_system_state(&t->after, "");
     t->work = t->count ? trial_plan_seconds(t) : 0;
     if (!code && !interrupted && !t->data)
         code = run_reference(t, err);

@@ -74,7 +74,7 @@ struct trials {
     struct layer_time *layer; /* [layers] */
     size_t layers;
     double image_steps; /* images times steps that the times in layer cover */
-    struct machine_state before, after;
+    struct dd_system_state before, after;
 
     /* The state of the run. */
     struct common silent; /* the options for generators, which print nothing */
