@@ -50,7 +50,7 @@ SO   = libddpm.dll
 so_name = -Wl,--out-implib,$(O)/$(SO).a
 endif
 # ddpm.h, which includes its parts, stands first.
-headers = $(addprefix $(srcdir)/include/ddpm,.h _guidance.h _theory.h _training.h)
+headers = $(addprefix $(srcdir)/include/ddpm,.h _guidance.h _likelihood.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
 .PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel wasm \

@@ -3,9 +3,9 @@
    The parts.  A model is a file: a configuration, a noise schedule and weights.  A network is a model made
    ready to run on this machine.  A chain is the list of steps that are taken.  A sampler leads a batch of
    images down a chain, from noise to images, by calling the network.  Guidance makes a network show more of a
-   class.  A bound measures what an image costs in bits.  A trainer makes the weights of a model better.  Each
-   section below has one of these, in this order; ddpm_guidance.h, ddpm_theory.h and ddpm_training.h, which
-   this file includes, have the last ones.
+   class.  A bound measures what an image costs in bits, and so does a likelihood, by an ODE.  A trainer makes
+   the weights of a model better.  Each section below has one of these, in this order; ddpm_guidance.h,
+   ddpm_theory.h, ddpm_likelihood.h and ddpm_training.h, which this file includes, have the last ones.
 
    Shapes.  An image is [h, w, c] in NHWC order with values x in [-1, 1] and d = h*w*c elements; a batch is
    [n, d].  t is a step of the model's own chain, 0..T-1, where 0 is the least noisy; alpha_bar(-1) = 1.
@@ -469,5 +469,6 @@ DDPM_API int ddpm_sampler_lost(const ddpm_sampler *s, int row);
 
 #include "ddpm_guidance.h"
 #include "ddpm_theory.h"
+#include "ddpm_likelihood.h"
 #include "ddpm_training.h"
 #endif

@@ -10,6 +10,7 @@
 #include "net/model_statistics.h"
 #include "net/model_tuned.h"
 #include "net/net.h"
+#include "net/vjp.h"
 
 /* Opens a model in a mapped file, which then belongs to the model.  A failure unmaps the file. */
 static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm_error *err)
@@ -247,4 +248,27 @@ int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_
 void ddpm_net_free(ddpm_net *net)
 {
     dd_net_free(net);
+}
+
+int ddpm_vjp_create(ddpm_vjp **v, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_vjp_create(v, m, o, err));
+}
+
+int ddpm_vjp_run(void *vjp, double *p, double *product, const double *x, const double *t, const double *w,
+                 const int32_t *classes, int n, ddpm_error *err)
+{
+    if (n < 0)
+        return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
+    DD_ENTRY(int, dd_vjp_run(vjp, p, product, x, t, w, classes, n, err));
+}
+
+const ddpm_net_about *ddpm_vjp_describe(const ddpm_vjp *v)
+{
+    return dd_vjp_describe(v);
+}
+
+void ddpm_vjp_free(ddpm_vjp *v)
+{
+    dd_vjp_free(v);
 }

@@ -1,7 +1,8 @@
 /* theory.c: the public functions over src/diffusion that take no step: the forward process, conversions, the
-   score, and bounds.  ddpm.h has what they promise. */
+   score, bounds and likelihoods.  ddpm.h has what they promise. */
 #include "base/outside.h"
 #include "diffusion/bound.h"
+#include "diffusion/likelihood.h"
 #include "diffusion/marginal.h"
 #include "diffusion/score.h"
 #include "diffusion/slerp.h"
@@ -78,4 +79,41 @@ const ddpm_bound_image *ddpm_bound_read(ddpm_bound *b, int row)
 void ddpm_bound_free(ddpm_bound *b)
 {
     dd_bound_free(b);
+}
+
+void ddpm_likelihood_defaults(ddpm_likelihood_options *o, const ddpm_about *a)
+{
+    dd_likelihood_defaults(o, a);
+}
+
+int ddpm_likelihood_create(ddpm_likelihood **l, const ddpm_chain *c, const ddpm_likelihood_options *o,
+                           size_t d, int batch, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_likelihood_create(l, c, o, d, batch, err));
+}
+
+int ddpm_likelihood_start(ddpm_likelihood *l, const double *x0, const uint32_t *index, const int32_t *classes,
+                          int n, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_likelihood_start(l, x0, index, classes, n, err));
+}
+
+int ddpm_likelihood_step(ddpm_likelihood *l, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_likelihood_step(l, err));
+}
+
+double ddpm_likelihood_left(const ddpm_likelihood *l)
+{
+    return dd_likelihood_left(l);
+}
+
+const ddpm_likelihood_image *ddpm_likelihood_read(const ddpm_likelihood *l, int row)
+{
+    return dd_likelihood_read(l, row);
+}
+
+void ddpm_likelihood_free(ddpm_likelihood *l)
+{
+    dd_likelihood_free(l);
 }

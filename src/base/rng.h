@@ -7,7 +7,15 @@
 #include <stdint.h>
 
 /* The purpose of a stream, so that no two uses share noise. */
-enum { DD_RNG_SAMPLE, DD_RNG_EVAL, DD_RNG_TRAIN, DD_RNG_ORDER, DD_RNG_DROPOUT, DD_RNG_WEIGHTS };
+enum {
+    DD_RNG_SAMPLE,
+    DD_RNG_EVAL,
+    DD_RNG_TRAIN,
+    DD_RNG_ORDER,
+    DD_RNG_DROPOUT,
+    DD_RNG_WEIGHTS,
+    DD_RNG_LIKELIHOOD
+};
 
 /* A stream: the words for one image at one step.  t is dd_rng_t of the step; purpose_draw is purpose << 24
    | draw. */

@@ -154,6 +154,11 @@ struct dd_team *dd_gradient_team(struct dd_gradient *g)
     return g->net->team;
 }
 
+const ddpm_net *dd_gradient_net(const struct dd_gradient *g)
+{
+    return g->net;
+}
+
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g)
 {
     return &g->net->about;

@@ -47,6 +47,8 @@ const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s
    *forward nodes are the forward pass. */
 size_t dd_gradient_nodes(const struct dd_gradient *g, const ddpm_node **list, size_t *forward);
 struct dd_team *dd_gradient_team(struct dd_gradient *g);
+/* Returns the network under it, for what is known of its configuration. */
+const ddpm_net *dd_gradient_net(const struct dd_gradient *g);
 /* Returns the sizes of the memory, the threads and the engine class. */
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g);
 void dd_gradient_free(struct dd_gradient *g);

@@ -138,6 +138,37 @@ static int train(struct results *r, const ddpm_model *m, ddpm_error *err)
     return code;
 }
 
+/* Measures an image by the ODE, in two steps. */
+static int likelihood(struct results *r, const ddpm_model *m, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(m);
+    const uint32_t index = 3;
+    ddpm_likelihood_options o;
+    ddpm_chain *c = NULL;
+    ddpm_vjp *v = NULL;
+    ddpm_likelihood *l = NULL;
+    double *x0 = calloc(input[0].in, sizeof *x0);
+
+    ddpm_likelihood_defaults(&o, a);
+    o.steps = 2;
+    o.vjp = ddpm_vjp_run;
+    int code = ddpm_vjp_create(&v, m, &(ddpm_net_options){ .threads = THREADS }, err);
+    o.vjp_user = v;
+    if (!code)
+        code = ddpm_chain_respace(&c, a, "all", NULL, err);
+    if (!code)
+        code = ddpm_likelihood_create(&l, c, &o, input[0].in, 1, err);
+    if (!code)
+        code = ddpm_likelihood_start(l, x0, &index, NULL, 1, err);
+    while (!code && ddpm_likelihood_left(l) > 0)
+        code = ddpm_likelihood_step(l, err);
+    if (!code)
+        keep(r, ddpm_likelihood_read(l, 0), sizeof(ddpm_likelihood_image));
+
+    ddpm_likelihood_free(l), ddpm_chain_free(c), ddpm_vjp_free(v), free(x0);
+    return code;
+}
+
 /* Runs all of it, with the model taken through a file and opened by the text of its own settings. */
 static int everything(struct results *r, ddpm_error *err)
 {
@@ -169,6 +200,8 @@ static int everything(struct results *r, ddpm_error *err)
         code = sample(r, m, err);
     if (!code)
         code = train(r, m, err);
+    if (!code)
+        code = likelihood(r, m, err);
 
     ddpm_model_close(made), ddpm_model_close(m);
     return code;
