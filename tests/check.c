@@ -9,15 +9,12 @@
    The last line has the numbers of tests. A line `failed: GROUP.NAME` before it stands for each test
    that failed. */
 #include "check.h"
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/system.h"
+#include "tests/workers.h"
 
 enum { MOST_WORKERS = 64, MOST_TESTS = 4096 };
 
@@ -75,7 +72,7 @@ const char *check_shared(void)
 {
     static char path[4096];
     snprintf(path, sizeof path, "%s/../shared", check_source());
-    return access(path, R_OK) == 0 ? path : NULL;
+    return dd_system_exists(path) ? path : NULL;
 }
 
 const char *check_path(const char *folder, const char *format, ...)
@@ -93,32 +90,56 @@ const char *check_path(const char *folder, const char *format, ...)
 
 static char folder[4096];
 
+/* Removes what a folder holds, and the folder. */
+static void remove_tree(const char *path);
+
+static bool remove_in(void *user, const char *name)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", (const char *)user, name);
+    if (!dd_system_remove(path))
+        remove_tree(path);
+    return true;
+}
+
+static void remove_tree(const char *path)
+{
+    char at[4096];
+    snprintf(at, sizeof at, "%s", path);
+    dd_system_walk(at, remove_in, at);
+    if (!dd_system_remove_folder(path))
+        fprintf(stderr, "cannot remove %s\n", path);
+}
+
 static void remove_folder(void)
 {
-    char command[4200];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    if (system(command) != 0)
-        fprintf(stderr, "cannot remove %s\n", folder);
+    remove_tree(folder);
+}
+
+/* Makes the folder of all tests of this process. */
+static void make_folder(void)
+{
+    const char *t = getenv("TMPDIR");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(folder, sizeof folder, "%s/ddpm-check-%ld-%d", t ? t : "/tmp", dd_system_process(), i);
+        if (dd_system_make_folder(folder)) {
+            atexit(remove_folder);
+            return;
+        }
+    }
+    perror(folder);
+    exit(1);
 }
 
 const char *check_folder(void)
 {
     static char path[4096 + 16];
     static int count;
-    if (!folder[0]) {
-        const char *t = getenv("TMPDIR");
-        snprintf(folder, sizeof folder, "%s/ddpm-check-XXXXXX", t ? t : "/tmp");
-        if (!mkdtemp(folder)) {
-            perror(folder);
-            exit(1);
-        }
-        atexit(remove_folder);
-    }
+    if (!folder[0])
+        make_folder();
 
     snprintf(path, sizeof path, "%s/%d", folder, count++);
-    char command[4200];
-    snprintf(command, sizeof command, "mkdir '%s'", path);
-    if (system(command) != 0)
+    if (!dd_system_make_folder(path))
         exit(1);
     return path;
 }
@@ -129,22 +150,25 @@ void check_put(const char *root, const char *path, const char *text)
     snprintf(full, sizeof full, "%s%s", root, path);
     for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = 0;
-        mkdir(full, 0777);
+        dd_system_make_folder(full);
     }
 
-    FILE *f = fopen(full, "w");
+    FILE *f = dd_system_stream(full, "wb");
     if (!f || fputs(text, f) < 0 || fclose(f) != 0)
         check_fail(__FILE__, __LINE__, "cannot write %s", full);
+}
+
+static bool count_entry(void *user, const char *name)
+{
+    (void)name;
+    ++*(int *)user;
+    return true;
 }
 
 int check_entries(const char *path)
 {
     int n = 0;
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-    if (d)
-        closedir(d);
+    dd_system_walk(path, count_entry, &n);
     return n;
 }
 
@@ -201,63 +225,67 @@ static void publish(int file, int to)
         exit(1);
 }
 
-/* Claims tests of test [count] until none is left. Meanwhile standard output and error go to a file. */
-static void work(struct board *b, int worker, struct check_test *const *test, int count)
+/* What a worker needs to know. */
+struct task {
+    struct board *board;
+    struct check_test *const *test;
+    int count;
+};
+
+/* Claims tests until none is left. Meanwhile standard output and error go to a file. */
+static void work(void *user, int place)
 {
-    FILE *file = tmpfile();
+    const struct task *t = user;
+    struct board *b = t->board;
+    FILE *file = dd_system_scratch();
     int out = dup(STDOUT_FILENO), i;
 
     if (!file || out < 0 || dup2(fileno(file), STDOUT_FILENO) < 0 || dup2(fileno(file), STDERR_FILENO) < 0)
         exit(1);
-    while ((i = atomic_fetch_add(&b->next, 1)) < count) {
-        b->at[worker] = i;
-        run(b, test, i);
+    while ((i = atomic_fetch_add(&b->next, 1)) < t->count) {
+        b->at[place] = i;
+        run(b, t->test, i);
         publish(fileno(file), out);
     }
-    b->at[worker] = -1;
+    b->at[place] = -1;
     exit(0);
 }
 
-/* Starts the workers and waits for all of them.  A test in which a worker died is counted as failed, and
-   another worker takes over. */
-static void run_in_workers(struct board *b, int workers, struct check_test *const *test, int count)
+/* Counts the test in which worker `place` died as failed. Returns false when the worker ran none. */
+static bool bury(struct task *t, int place, int status)
 {
-    pid_t pid[MOST_WORKERS];
-    int alive = 0, status;
+    struct board *b = t->board;
+    int i = b->at[place];
 
-    fflush(stdout);
-    for (int w = 0; w < workers; w++, alive++) {
-        b->at[w] = -1;
-        if ((pid[w] = fork()) == 0)
-            work(b, w, test, count);
+    printf("%s.%s\n", i >= 0 ? t->test[i]->group : "check", i >= 0 ? t->test[i]->name : "exit");
+    printf("  FAILED: the process ended with status %#x\n", (unsigned)status);
+    atomic_fetch_add(&b->failed, 1);
+    b->at[place] = -1;
+    if (i >= 0)
+        b->has_failed[i] = true;
+    return i >= 0;
+}
+
+/* Starts the workers and waits for all of them. Where one dies, another takes over. */
+static void run_in_workers(struct task *t, int workers)
+{
+    intptr_t process[MOST_WORKERS];
+    int alive = workers, status;
+
+    for (int w = 0; w < workers; w++) {
+        t->board->at[w] = -1;
+        process[w] = workers_start(w, work, t);
     }
 
     while (alive > 0) {
-        pid_t ended = wait(&status);
-        int w = 0;
-        while (w < workers && pid[w] != ended)
-            w++;
-        if (ended < 0 || w == workers)
+        int w = workers_wait(process, workers, &status);
+        if (w < 0)
             exit(1);
-        if (status == 0) {
+        process[w] = -1;
+        if (status != 0 && bury(t, w, status))
+            process[w] = workers_start(w, work, t);
+        else
             alive--;
-            continue;
-        }
-
-        int i = b->at[w];
-        printf("%s.%s\n", i >= 0 ? test[i]->group : "check", i >= 0 ? test[i]->name : "exit");
-        printf("  FAILED: the process ended with status %#x\n", (unsigned)status);
-        fflush(stdout);
-        atomic_fetch_add(&b->failed, 1);
-        b->at[w] = -1;
-        if (i < 0) {
-            alive--;
-            continue;
-        }
-
-        b->has_failed[i] = true;
-        if ((pid[w] = fork()) == 0)
-            work(b, w, test, count);
     }
 }
 
@@ -265,7 +293,7 @@ int main(int argc, char **argv)
 {
     int list = argc > 1 && !strcmp(argv[1], "-l"), workers = 1, count = 0;
     struct check_test *test[MOST_TESTS];
-    struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct board *b = workers_memory(sizeof *b);
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i + 1 < argc; i++)
@@ -281,13 +309,16 @@ int main(int argc, char **argv)
         return 0;
     }
 
-    if (b == MAP_FAILED || workers < 1 || workers > MOST_WORKERS)
+    struct task t = { b, test, count };
+    if (!b || workers < 1 || workers > MOST_WORKERS)
         return 64;
+    if (workers_place() >= 0)
+        work(&t, workers_place());
     if (workers == 1)
         for (int i = 0; i < count; i++)
             run(b, test, i);
     else
-        run_in_workers(b, workers, test, count);
+        run_in_workers(&t, workers);
 
     for (int i = 0; i < count; i++)
         if (b->has_failed[i])

@@ -5,8 +5,9 @@
 #define DD_ERROR_H
 #include "ddpm.h"
 
+/* The conversions are those of C11 on every system. */
 #if defined(__GNUC__)
-#define DD_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define DD_PRINTF(f, a) __attribute__((format(__gnu_printf__, f, a)))
 #else
 #define DD_PRINTF(f, a)
 #endif

@@ -1,39 +1,30 @@
 /* Memory for kernel tests, comparisons, and one test per kernel; see fence.h. */
 #include "tests/kernel/fence.h"
 #include <stdint.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/host.h"
 
 enum { MARGIN = 64, VECTOR = 16 };
 
 static const uint32_t PATTERN = 0x7fc0fe7c; /* a NaN, so that reading it shows too */
 
-/* Returns whether a masked load faults on a forbidden page that its mask leaves out. No CPU does that,
-   but qemu 7.2 does. A child process tries it. */
-static int masked_loads_fault(const float *end)
+/* Loads eight floats of which only the first is asked for. It is the last before the forbidden page. */
+static void masked_load(const void *end)
 {
 #if defined __x86_64__
-    int status = 0;
-    pid_t child;
-    if (!(dd_cpu_detect() & DD_CPU_AVX2) || (child = fork()) < 0)
-        return 0;
-
-    if (child == 0) {
-        static const int first[8] = { -1 };
-        /* Only the first of eight floats is asked for, and it is the last before the forbidden
-           page. */
-        __asm__ volatile("vmovups %0, %%ymm0\n vmaskmovps %1, %%ymm0, %%ymm1\n vzeroupper" ::"m"(first),
-                         "m"(end[-1])
-                         : "xmm0", "xmm1");
-        _exit(0);
-    }
-
-    return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
+    static const int first[8] = { -1 };
+    __asm__ volatile("vmovups %0, %%ymm0\n vmaskmovps %1, %%ymm0, %%ymm1\n vzeroupper" ::"m"(first),
+                     "m"(((const float *)end)[-1])
+                     : "xmm0", "xmm1");
 #else
     (void)end;
-    return 0;
 #endif
+}
+
+/* Returns whether a masked load faults on a forbidden page that its mask leaves out. No CPU does that,
+   but qemu 7.2 does. */
+static int masked_loads_fault(const float *end)
+{
+    return (dd_cpu_detect() & DD_CPU_AVX2) && host_faults(masked_load, end);
 }
 
 /* Returns the end of a slot's floats: where the forbidden page starts, or a vector before it where
@@ -43,11 +34,7 @@ static float *slot_end(int slot)
     static int slack = -1;
     static float *ends[SLOTS];
     if (!ends[slot]) {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = SLOT_FLOATS * sizeof(float);
-        char *p = mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED || mprotect(p + bytes, page, PROT_NONE))
-            exit(1);
-        ends[slot] = (float *)(void *)(p + bytes);
+        ends[slot] = (float *)host_fence(SLOT_FLOATS * sizeof(float)) + SLOT_FLOATS;
         if (slack < 0)
             slack = masked_loads_fault(ends[slot]) ? VECTOR : 0;
         ends[slot] -= slack;

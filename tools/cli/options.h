@@ -4,7 +4,7 @@
 #define DDPM_OPTIONS_H
 #include <stdbool.h>
 #include <stdint.h>
-#include "ddpm.h"
+#include "base/error.h"
 
 /* The kind of an option's value, and the type of the field that holds it. */
 enum option_kind {
@@ -114,22 +114,10 @@ int exit_code(int code);
 /* Prints "ddpm COMMAND: text" to stderr and returns exit_code(err->code). */
 int complain(const struct command *c, const ddpm_error *err);
 /* Prints "ddpm COMMAND: text" to stderr, as one line, also with --quiet. */
-void notice(const struct command *c, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
+void notice(const struct command *c, const char *format, ...) DD_PRINTF(2, 3);
 /* Prints text to stdout, with '?' for control characters except a newline at its end.  File names and text
    from files are printed this way, because they could control the terminal. */
-void print_plain(const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 1, 2)))
-#endif
-    ;
+void print_plain(const char *format, ...) DD_PRINTF(1, 2);
 /* Prints "ddpm COMMAND: text" to stderr, but not with --quiet. */
-void remark(const struct command *c, const struct common *common, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
+void remark(const struct command *c, const struct common *common, const char *format, ...) DD_PRINTF(3, 4);
 #endif

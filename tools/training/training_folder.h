@@ -5,7 +5,7 @@
 #define DDPM_TRAINING_FOLDER_H
 #include <stdbool.h>
 #include <stddef.h>
-#include "ddpm.h"
+#include "base/error.h"
 #include "cli/folder.h"
 
 struct training_folder {
@@ -20,11 +20,7 @@ struct training_folder {
    training uses. */
 int training_folder_open(struct training_folder *f, const char *model, ddpm_error *err);
 /* Returns "FOLDER/NAME", valid until the next call of this function or of training_folder_checkpoint. */
-const char *training_folder_path(struct training_folder *f, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
+const char *training_folder_path(struct training_folder *f, const char *format, ...) DD_PRINTF(2, 3);
 /* Returns the step of the newest checkpoint below this one, or -1. */
 int64_t training_folder_newest(struct training_folder *f, int64_t below);
 /* Returns the path of the checkpoint of a step, valid as long as that of training_folder_path. */
