@@ -71,14 +71,12 @@ $(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-manual $(FUZZERS): tool_libs = $
 $(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-bench$(EXE) $(O)/ddpm-manual $(FUZZERS):
 	$(call say,LD)$(CC) $(LDFLAGS) $(link) -o $@ $^ $(tool_libs) $(LDLIBS)
 
-# The page's engine, in a build for WebAssembly: what of the program makes images and describes models.  The linker drops
-# what nothing calls.
-ENGINE := $(call objects,tools/page/engine/*.c $(addprefix tools/,\
-            $(addprefix cli/,command_model.c embedded.c ending.c engines.c help.c image_size.c json_line.c messages.c \
-              model_report.c nearest_name.c newest_checkpoint.c option_values.c option_walk.c options.c) \
-            $(addprefix image/,array_file.c picture.c picture_file.c view.c) \
-            $(addprefix sample/,between.c generator.c generator_open.c given_noise.c image_format.c image_output.c index_list.c recipe.c \
-              sample_options.c sample_settings.c time_budget.c)))
+# The page's engine, in a build for WebAssembly: the program's rooms that make images and describe models, but for terminals,
+# signals and formats of other libraries.  The linker drops what nothing calls.
+not_of_engine := $(addprefix $(O)/tools/,$(addprefix cli/,background.o interrupt.o progress.o torn_file.o) \
+                   $(addprefix image/,dataset_npz.o image_jpeg.o image_webp.o))
+ENGINE := $(filter-out $(not_of_engine),\
+            $(call objects,tools/page/engine/*.c $(addprefix tools/,cli/*.c image/*.c sample/*.c)))
 LIBRARIES := $(addprefix $(O)/libraries/,cjson/cJSON.o openssl/crypto/sha/sha256.o openssl/crypto/mem_clr.o spng/spng/spng.o \
                $(addprefix zlib/,adler32.o compress.o crc32.o deflate.o inffast.o inflate.o inftrees.o trees.o zutil.o))
 $(O)/ddpm.wasm: $(LIB) $(ENGINE) $(LIBRARIES)

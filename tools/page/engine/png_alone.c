@@ -1,0 +1,23 @@
+/* What the page's engine lacks of the program: it reads no pictures but PNG, and nobody interrupts a step. */
+#include "cli/interrupt.h"
+#include "image/image_codec.h"
+
+volatile sig_atomic_t interrupted;
+
+int image_jpeg(struct image_file *p, int *orientation, const struct image_source *s, bool pixels,
+               ddpm_error *err)
+{
+    (void)p;
+    (void)orientation;
+    (void)pixels;
+    return image_codec_refuse(s, "this build reads no JPEG", err);
+}
+
+int image_webp(struct image_file *p, int *orientation, const struct image_source *s, bool pixels,
+               ddpm_error *err)
+{
+    (void)p;
+    (void)orientation;
+    (void)pixels;
+    return image_codec_refuse(s, "this build reads no WebP", err);
+}
