@@ -150,8 +150,13 @@ typedef struct ddpm_tuned {
 /* A model's description.  A caller with a network of his own fills it in by hand. */
 typedef struct ddpm_about {
     int height, width, channels, outputs; /* outputs is channels, or 2 channels with a learned variance */
-    int classes, steps;                   /* classes is 0 without classes; steps is T */
-    int null_class; /* 1: class number `classes` stands for no class, as guidance needs it; else 0 */
+
+    /* 1: the network tells the class of a noisy image and makes none (ddpm_guidance.h).  outputs is classes;
+       prediction, variance and clip mean nothing.  0: it makes images. */
+    int classifier;
+
+    int classes, steps; /* classes is 0 without classes; steps is T */
+    int null_class;     /* 1: class number `classes` stands for no class, as guidance needs it; else 0 */
     int prediction, variance;       /* DDPM_EPS...; DDPM_BETA... */
     double clip, t_scale;           /* x0 is clipped to +-clip, or not if 0; the network gets t * t_scale */
     const double *beta, *alpha_bar; /* [steps] the schedule */
@@ -252,7 +257,8 @@ DDPM_API int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net
 DDPM_API void ddpm_net_free(ddpm_net *net);
 
 /* Fills out [n, h, w, outputs] with network(x [n, h, w, channels], t [n] as fed, classes [n] or NULL).  A
-   class is 0 to classes - 1, or `classes` itself where the model has a null class.
+   class is 0 to classes - 1, or `classes` itself where the model has a null class.  A classifier's out is
+   [n, classes], its logits, and it takes no classes.
    DDPM_EUSAGE: a class is out of range.  DDPM_ENAN: the output of an image is not finite; err names the
    image and the first layer, and the other images are right. */
 DDPM_API int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *classes,
@@ -274,6 +280,12 @@ typedef int ddpm_eps_fn(void *user, double *out, const double *x, double t, cons
 /* The ddpm_eps_fn of a ddpm_net, which is given as user.  It scales t and converts to float and back. */
 DDPM_API int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *classes, int n,
                           ddpm_error *err);
+
+/* A classifier of noisy images, as samplers call it: ddpm_classifier_gradient (ddpm_guidance.h), or one of
+   your own.  It fills g [n, d] with the gradient of ln p(class | x_t) by x_t, at x [n, d] and classes [n],
+   all at step t of the model's chain.  It returns what a ddpm_eps_fn does. */
+typedef int ddpm_classifier_fn(void *user, double *g, const double *x, double t, const int32_t *classes,
+                               int n, ddpm_error *err);
 
 /* One operation of a network.  name is such as "down_blocks.0.resnets.0.conv1", op "conv", engine
    "dnnl:jit:avx512", or "" where there is no choice.  height, width and channels are those of its output.
@@ -361,7 +373,11 @@ DDPM_API void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double
 typedef struct ddpm_sampler ddpm_sampler;
 
 /* Options of a sampler.  Begin with ddpm_sampler_defaults, then set eps.  rate stays the caller's; NULL:
-   alpha_bar gives the length of the steps.  gamma and tuned are read by ddpm_sampler_create only. */
+   alpha_bar gives the length of the steps.  gamma and tuned are read by ddpm_sampler_create only.
+
+   A classifier's gradient g moves a step as in Dhariwal and Nichol 2021: with the sampler "ddpm" the mean of
+   the step by classifier_scale sigma^2 g (algorithm 1); with all others eps by -classifier_scale sqrt(1 -
+   alpha_bar) g (algorithm 2), and x0 and v by what that means for them. */
 typedef struct ddpm_sampler_options {
     const char *sampler, *variance; /* names of ddpm_sampler_names and ddpm_variance_names */
     double eta, clip;               /* the noise of ddim and dpmpp, 0 to 1; clip as in ddpm_about */
@@ -377,7 +393,11 @@ typedef struct ddpm_sampler_options {
     uint64_t seed;    /* the seed of the noise */
     ddpm_eps_fn *eps; /* the network: ddpm_net_eps, with a ddpm_net as eps_user */
     void *eps_user;
-    ddpm_noise_fn *noise; /* NULL: ddpm_noise with this seed */
+    ddpm_classifier_fn *classifier; /* leads to the classes of the images; NULL: nothing does */
+    void *classifier_user;
+    double classifier_scale; /* 0 or more */
+    int classes;             /* beside a classifier: ddpm_about.classes; 0: eps gets no classes */
+    ddpm_noise_fn *noise;    /* NULL: ddpm_noise with this seed */
     void *noise_user;
 } ddpm_sampler_options;
 
@@ -403,7 +423,7 @@ DDPM_API const char *const *ddpm_variance_names(void);
 DDPM_API const ddpm_sampler_traits *ddpm_sampler_traits_of(const char *sampler);
 
 /* Fills *o with the sampler "ddpm" (Ho et al. 2020, algorithm 2), variance "auto", eta 0, snr 0.16, seed 0,
-   the library's noise, and the model's settings.  eps is still to be set. */
+   the library's noise, no classifier with scale 1, and the model's settings.  eps is still to be set. */
 DDPM_API void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a);
 
 /* Makes a sampler for up to `batch` images of d elements.  It keeps a copy of the chain.  warning [256],

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/cpu.h"
 #include "base/outside.h"
+#include "net/classifier.h"
 #include "net/engine_class.h"
 #include "net/features.h"
 #include "net/model_file.h"
@@ -271,4 +272,21 @@ const ddpm_net_about *ddpm_vjp_describe(const ddpm_vjp *v)
 void ddpm_vjp_free(ddpm_vjp *v)
 {
     dd_vjp_free(v);
+}
+
+int ddpm_classifier_create(ddpm_classifier **c, const ddpm_model *m, const ddpm_about *of,
+                           const ddpm_net_options *o, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_classifier_create(c, m, of, o, err));
+}
+
+int ddpm_classifier_gradient(void *classifier, double *g, const double *x, double t, const int32_t *classes,
+                             int n, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_classifier_gradient(classifier, g, x, t, classes, n, err));
+}
+
+void ddpm_classifier_free(ddpm_classifier *c)
+{
+    dd_classifier_free(c);
 }

@@ -103,6 +103,8 @@ void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
         .variance = "auto",
         .clip = a->clip,
         .snr = 0.16,
+        .classifier_scale = 1,
+        .classes = a->classes,
         .prediction = a->prediction,
         .outputs = a->outputs / a->channels,
         .own_variance = a->variance,

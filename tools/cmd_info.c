@@ -79,7 +79,7 @@ static void print_nodes_json(const ddpm_net *net)
 static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, const char *path,
                     ddpm_error *err)
 {
-    int code = model_open(m, path, err);
+    int code = model_open_any(m, path, err);
     if (!code && s->check)
         code = model_check(*m, path, err);
     return code ? code : model_net(net, *m, &s->common, 1, err);

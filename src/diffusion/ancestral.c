@@ -4,18 +4,21 @@
      x_{i-1} = mean_x0_i x0 + mean_xt_i x_i + [i > 0] sigma_i z,   z ~ N(0, I)   (equations 7, 11)
 
    x0 is what the network predicts, clipped.  The last step adds no noise.  posterior.c has the choices of
-   sigma. */
+   sigma.  A classifier moves the mean (condition.c). */
+#include "diffusion/condition.h"
 #include "diffusion/sampler.h"
 
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
-    int code = dd_sampler_predict(s, 0, i, err);
+    int code = dd_sampler_predict_alone(s, 0, i, err);
 
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k), *sigma = s->x0;
         dd_posterior_mean(&s->posterior, x, dd_sampler_x0(s, x, k, i), x, i, s->d);
 
         /* x is the mean now; the last step adds no noise. */
+        if (s->gradient)
+            dd_condition_mean(s, x, k, i);
         if (i == 0)
             continue;
         const double *z = dd_sampler_noise(s, k, i, 0);

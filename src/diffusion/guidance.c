@@ -1,8 +1,5 @@
-/* Guides a network without a classifier (Ho and Salimans 2022, arXiv 2207.12598) or with one (Dhariwal and
-   Nichol 2021, arXiv 2105.05233).
-
-   Without one, a network that knows a class "none" predicts twice, for the class of the image and for
-   no class:
+/* Guides a network without a classifier (Ho and Salimans 2022, arXiv 2207.12598).  A network that knows a
+   class "none" predicts twice, for the class of the image and for no class:
 
      p = none + w (own - none)
 
@@ -15,34 +12,22 @@
    code of GLIDE (Nichol et al. 2021).
 
    Both predictions go through the network in one batch: first all images with their classes, then all of them
-   with none.
-
-   With a classifier, g = grad_x ln p(class | x_t) moves the score, and so with a = sqrt(alpha_bar_t) and
-   s = sqrt(1 - alpha_bar_t)
-
-     eps -= w s g,   x0 += w (s^2 / a) g,   v -= w (s / a) g
-
-   because x0 = (x_t - s eps) / a and v = a eps - s x0. */
+   with none. */
 #include "diffusion/guidance.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
-#include "diffusion/fractional.h"
 
 struct ddpm_guidance {
     ddpm_guidance_options options;
     size_t d, outputs; /* values of an image; m of ddpm_eps_fn */
-    int32_t none;      /* the class that stands for no class; 0: the network has no classes */
-    int prediction, T; /* DDPM_EPS...; the length of alpha_bar */
+    int32_t none;      /* the class that stands for no class */
 
     /* [2 batch] images, predictions and classes.  With a scale of 0 or 1 only classes are there. */
     double *x, *out;
     int32_t *classes;
-
-    /* With a classifier: the model's schedule [T], and room for the gradients [batch, d]. */
-    double *alpha_bar, *gradient;
 };
 
 /* Says whether both predictions are needed. */
@@ -53,40 +38,27 @@ static bool mixes(const ddpm_guidance *g)
 
 static int check(const ddpm_about *a, const ddpm_guidance_options *o, ddpm_error *err)
 {
-    if (!a->null_class && !(o->classifier && o->scale == 1))
+    if (!a->null_class)
         return dd_error(err, DDPM_EUSAGE,
                         "guidance: the model has no null class, with which it could predict without a class");
     if (!(isfinite(o->scale) && o->scale >= 0))
         return dd_error(err, DDPM_EUSAGE, "guidance: the scale is %g, expected 0 or more, 1 for none",
                         o->scale);
-    if (o->classifier && !(isfinite(o->classifier_scale) && o->classifier_scale >= 0))
-        return dd_error(err, DDPM_EUSAGE, "guidance: the classifier's scale is %g, expected 0 or more",
-                        o->classifier_scale);
     if (o->batch < 1)
         return dd_error(err, DDPM_EUSAGE, "guidance: batch is %d, expected 1 or more", o->batch);
     return DDPM_OK;
 }
 
-static int allocate(ddpm_guidance *g, const double *alpha_bar)
+static int allocate(ddpm_guidance *g)
 {
-    size_t batch = (size_t)g->options.batch, T = (size_t)g->T;
-    bool classifies = g->options.classifier != NULL;
+    size_t batch = (size_t)g->options.batch;
 
     g->classes = dd_memory(2 * batch, sizeof *g->classes);
     if (mixes(g)) {
         g->x = dd_memory(2 * batch, g->d * sizeof *g->x);
         g->out = dd_memory(2 * batch, g->outputs * g->d * sizeof *g->out);
     }
-    if (classifies) {
-        g->alpha_bar = dd_memory(T, sizeof *g->alpha_bar);
-        g->gradient = dd_memory(batch, g->d * sizeof *g->gradient);
-    }
-    if (!g->classes || (mixes(g) && !(g->x && g->out)) || (classifies && !(g->alpha_bar && g->gradient)))
-        return DDPM_ENOMEM;
-
-    if (classifies)
-        memcpy(g->alpha_bar, alpha_bar, T * sizeof *alpha_bar);
-    return DDPM_OK;
+    return g->classes && (!mixes(g) || (g->x && g->out)) ? DDPM_OK : DDPM_ENOMEM;
 }
 
 int dd_guidance_create(ddpm_guidance **g, const ddpm_about *a, const ddpm_guidance_options *o,
@@ -104,10 +76,8 @@ int dd_guidance_create(ddpm_guidance **g, const ddpm_about *a, const ddpm_guidan
             .d = (size_t)a->height * (size_t)a->width * (size_t)a->channels,
             .outputs = (size_t)(a->outputs / a->channels),
             .none = a->classes,
-            .prediction = a->prediction,
-            .T = a->steps,
         };
-        code = allocate(made, a->alpha_bar);
+        code = allocate(made);
     }
     if (!made || code) {
         dd_guidance_free(made);
@@ -124,8 +94,6 @@ void dd_guidance_free(ddpm_guidance *g)
     free(g->x);
     free(g->out);
     free(g->classes);
-    free(g->alpha_bar);
-    free(g->gradient);
     free(g);
 }
 
@@ -147,14 +115,16 @@ static void mix(const ddpm_guidance *g, double *out, int n)
     }
 }
 
-/* Fills out with the network's predictions, mixed with those for no class as the scale says. */
-static int predict(ddpm_guidance *g, double *out, const double *x, double t, const int32_t *classes, int n,
-                   ddpm_error *err)
+int dd_guidance_eps(ddpm_guidance *g, double *out, const double *x, double t, const int32_t *classes, int n,
+                    ddpm_error *err)
 {
     const ddpm_guidance_options *o = &g->options;
-    size_t size = (size_t)n * g->d * sizeof *x;
+    if (n < 0 || n > o->batch)
+        return dd_error(err, DDPM_EUSAGE, "guidance: %d images, expected 0 to %d", n, o->batch);
+    if (!classes)
+        return dd_error(err, DDPM_EUSAGE, "guidance: a class is needed for every image");
     if (o->scale == 1)
-        return o->eps(o->eps_user, out, x, t, g->none ? classes : NULL, n, err);
+        return o->eps(o->eps_user, out, x, t, classes, n, err);
 
     /* The second half of the batch are the same images without a class. */
     for (int i = 0; i < n; i++) {
@@ -164,58 +134,13 @@ static int predict(ddpm_guidance *g, double *out, const double *x, double t, con
     if (!mixes(g))
         return o->eps(o->eps_user, out, x, t, g->classes, n, err);
 
-    memcpy(g->x, x, size);
-    memcpy(g->x + (size_t)n * g->d, x, size);
+    size_t size = (size_t)n * g->d;
+    memcpy(g->x, x, size * sizeof *x);
+    memcpy(g->x + size, x, size * sizeof *x);
     int code = o->eps(o->eps_user, g->out, g->x, t, g->classes, 2 * n, err);
     if (code == DDPM_ENAN && err)
         dd_error_context(err, "guidance, where the images stand twice in a batch");
     if (!code || code == DDPM_ENAN)
         mix(g, out, n);
     return code;
-}
-
-/* Returns what one unit of the classifier's gradient adds to a prediction at step t; see the head of the
-   file. */
-static double weight_of(const ddpm_guidance *g, double t)
-{
-    double ab = dd_fractional_alpha_bar(g->alpha_bar, g->T, t, NULL), a = sqrt(ab), s = sqrt(1 - ab);
-    double w = g->options.classifier_scale;
-    switch (g->prediction) {
-    case DDPM_X0: return w * s * s / a;
-    case DDPM_V: return -w * s / a;
-    default: return -w * s;
-    }
-}
-
-/* Adds the classifier's gradients to the predictions. */
-static int classify(ddpm_guidance *g, double *out, const double *x, double t, const int32_t *classes, int n,
-                    ddpm_error *err)
-{
-    const ddpm_guidance_options *o = &g->options;
-    double w = weight_of(g, t);
-    int code = o->classifier(o->classifier_user, g->gradient, x, t, classes, n, err);
-    if (code && code != DDPM_ENAN)
-        return code;
-
-    for (size_t i = 0; i < (size_t)n; i++)
-        for (size_t e = 0; e < g->d; e++)
-            out[i * g->outputs * g->d + e] += w * g->gradient[i * g->d + e];
-    return code;
-}
-
-int dd_guidance_eps(ddpm_guidance *g, double *out, const double *x, double t, const int32_t *classes, int n,
-                    ddpm_error *err)
-{
-    if (n < 0 || n > g->options.batch)
-        return dd_error(err, DDPM_EUSAGE, "guidance: %d images, expected 0 to %d", n, g->options.batch);
-    if (!classes)
-        return dd_error(err, DDPM_EUSAGE, "guidance: a class is needed for every image");
-
-    int code = predict(g, out, x, t, classes, n, err);
-    if (!g->options.classifier || (code && code != DDPM_ENAN))
-        return code;
-
-    /* An image may be lost by the network or by the classifier; the sentence is that of the first. */
-    int lost = classify(g, out, x, t, classes, n, code ? NULL : err);
-    return lost ? lost : code;
 }

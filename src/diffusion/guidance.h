@@ -1,4 +1,4 @@
-/* Guidance of a network by its own classes or by a classifier, as a function eps(x, t) around another one. */
+/* Guidance of a network by its own classes, as a function eps(x, t) around another one. */
 #ifndef DD_GUIDANCE_H
 #define DD_GUIDANCE_H
 #include "ddpm.h"

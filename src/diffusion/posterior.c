@@ -162,6 +162,15 @@ void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const d
     }
 }
 
+void dd_posterior_variance(const struct dd_posterior *p, double *variance, const double *v, int i, size_t d)
+{
+    /* beta_tilde_0 itself is 0; only its logarithm is replaced. */
+    bool zero = i == 0 && p->variance == DDPM_BETA_TILDE;
+    dd_posterior_log_variance(p, variance, v, i, d);
+    for (size_t e = 0; e < d; e++)
+        variance[e] = zero ? 0 : exp(variance[e]);
+}
+
 void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d)
 {
     dd_posterior_log_variance(p, sigma, v, i, d);

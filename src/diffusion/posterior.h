@@ -42,8 +42,9 @@ void dd_posterior_for_images(struct dd_posterior *p);
 void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i,
                        size_t d);
 
-/* Each fills [d] at position i, with ln sigma^2 or with sigma.  v [d] is the network's output for a learned
-   variance. */
+/* Each fills [d] at position i, with ln sigma^2, sigma^2 or sigma.  v [d] is the network's output for a
+   learned variance. */
 void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const double *v, int i, size_t d);
+void dd_posterior_variance(const struct dd_posterior *p, double *variance, const double *v, int i, size_t d);
 void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d);
 #endif

@@ -3,6 +3,7 @@
 #include "diffusion/sampler.h"
 #include "base/names.h"
 #include "base/rng.h"
+#include "diffusion/condition.h"
 #include "diffusion/inpaint.h"
 #include "diffusion/langevin.h"
 #include "diffusion/marginal.h"
@@ -86,7 +87,9 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     /* The memory holds the state, its copy from before the step and, with correctors, its copy from after
        them. */
     size_t batch = (size_t)s->batch, copies = s->options.corrector ? 3 : 2;
-    size_t rows = batch * (copies * (size_t)s->kind->buffers + 1 + (size_t)s->options.outputs) + 2;
+    size_t gradients = s->options.classifier ? batch : 0;
+    size_t rows =
+        batch * (copies * (size_t)s->kind->buffers + 1 + (size_t)s->options.outputs) + 2 + gradients;
 
     s->image = dd_arena(&s->arena, batch, sizeof *s->image);
     s->row = dd_arena(&s->arena, batch, sizeof *s->row);
@@ -105,6 +108,7 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     s->output = s->input + batch * s->d;
     s->x0 = s->output + batch * (size_t)s->options.outputs * s->d;
     s->z = s->x0 + s->d;
+    s->gradient = gradients ? s->z + s->d : NULL;
     return DDPM_OK;
 }
 
@@ -271,6 +275,14 @@ static int all_finite(const double *v, size_t n)
     return 1;
 }
 
+/* Says whether the prediction for the k-th live image, or the classifier's gradient, is not finite. */
+static int is_lost(const ddpm_sampler *s, int k)
+{
+    size_t size = (size_t)s->options.outputs * s->d;
+    return !all_finite(s->output + (size_t)k * size, size) ||
+           (s->gradient && !all_finite(s->gradient + (size_t)k * s->d, s->d));
+}
+
 /* Marks live images whose prediction is not finite as lost and moves the others up.  Returns how many are
    lost; *first is the row of the first one. */
 static int drop_lost(ddpm_sampler *s, int *first, int i)
@@ -278,7 +290,7 @@ static int drop_lost(ddpm_sampler *s, int *first, int i)
     size_t size = (size_t)s->options.outputs * s->d;
     int kept = 0, live = s->live;
     for (int k = 0; k < live; k++) {
-        if (!all_finite(s->output + (size_t)k * size, size)) {
+        if (is_lost(s, k)) {
             if (k == kept)
                 *first = s->row[k];
             s->image[s->row[k]].lost = 1 + i;
@@ -287,15 +299,34 @@ static int drop_lost(ddpm_sampler *s, int *first, int i)
 
         if (kept < k)
             memcpy(s->output + (size_t)kept * size, s->output + (size_t)k * size, size * sizeof *s->output);
+        if (kept < k && s->gradient)
+            memcpy(s->gradient + (size_t)kept * s->d, s->gradient + (size_t)k * s->d,
+                   s->d * sizeof *s->gradient);
         s->row[kept++] = s->row[k];
     }
     s->live = kept;
     return live - kept;
 }
 
-int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
+/* Calls the network, and then the classifier if there is one, for s->input and s->classes.  Returns the code
+   of the first that failed. */
+static int call(ddpm_sampler *s, int i, ddpm_error *given)
 {
     const ddpm_sampler_options *o = &s->options;
+
+    /* A network without classes gets none; the classifier alone does. */
+    bool told = s->has_classes && (!o->classifier || o->classes);
+    int code = o->eps(o->eps_user, s->output, s->input, s->told[i], told ? s->classes : NULL, s->live, given);
+    if (!o->classifier || (code && code != DDPM_ENAN))
+        return code;
+
+    int of_classifier = o->classifier(o->classifier_user, s->gradient, s->input, s->tables->t[i], s->classes,
+                                      s->live, code ? NULL : given);
+    return of_classifier ? of_classifier : code;
+}
+
+int dd_sampler_predict_alone(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
+{
     ddpm_error given = { 0 };
     double t = s->tables->t[i];
     int first = 0;
@@ -305,10 +336,7 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
         s->classes[k] = s->image[s->row[k]].class;
     }
 
-    int code = DDPM_OK;
-    if (s->live)
-        code = o->eps(o->eps_user, s->output, s->input, s->told[i], s->has_classes ? s->classes : NULL,
-                      s->live, &given);
+    int code = s->live ? call(s, i, &given) : DDPM_OK;
 
     /* The caller's function may have filled the text without a terminating 0. */
     given.text[sizeof given.text - 1] = 0;
@@ -322,6 +350,14 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
     else if (code)
         dd_error(err, DDPM_ECALLBACK, "the eps function returned %d at step t = %g", code, t);
     return code && !lost ? DDPM_ECALLBACK : DDPM_OK;
+}
+
+int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
+{
+    int code = dd_sampler_predict_alone(s, buffer, i, err);
+    if (!code && s->gradient)
+        dd_condition_prediction(s, i);
+    return code;
 }
 
 static size_t state_size(const ddpm_sampler *s)
@@ -342,6 +378,8 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *clas
     if (n < 1 || n > s->batch)
         return dd_error(err, DDPM_EUSAGE,
                         "%d images are to be started, but this sampler takes 1 to %d at a time", n, s->batch);
+    if (s->options.classifier && !classes)
+        return dd_error(err, DDPM_EUSAGE, "with a classifier, a class is needed for every image");
     if (x && (i < 0 || i >= s->tables->K))
         return dd_error(err, DDPM_EUSAGE, "a start at chain position %d is asked for; there are 0 to %d", i,
                         s->tables->K - 1);

@@ -78,6 +78,9 @@ struct ddpm_sampler {
        Then work space of a step, [d] each. */
     double *input, *output, *x0, *z;
 
+    /* The classifier's gradients at `input` [live, d]; NULL: there is no classifier. */
+    double *gradient;
+
     /* Inpainting.  known [n, d] is the caller's: x0, or NAN where it is not known; NULL: nothing is known.
        jumps.i equals i. */
     const double *known;
@@ -94,9 +97,13 @@ double *dd_sampler_row(ddpm_sampler *s, int buffer, int k);
 /* Returns the same row as it was when the kind's own step began, after the correctors. */
 const double *dd_sampler_begun(const ddpm_sampler *s, int buffer, int k);
 
-/* Fills s->output with the network's outputs for all live images at position i.  Its inputs are a buffer of
-   the state. */
+/* Fills s->output with the network's outputs for all live images at position i, as the classifier moves them,
+   if there is one.  Its inputs are a buffer of the state. */
 int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err);
+
+/* Does the same, but leaves the outputs as the network gives them.  s->gradient is filled, for a step that
+   moves its mean instead (condition.h). */
+int dd_sampler_predict_alone(ddpm_sampler *s, int buffer, int i, ddpm_error *err);
 
 /* Each returns s->x0 [d] for the k-th live image at x [d] and position i, after dd_sampler_predict.  It
    holds x0, clipped as the options say; the eps that leads from this x0 to x; or the score of this eps. */

@@ -75,6 +75,9 @@ int dd_sampler_check(const ddpm_sampler *s, ddpm_error *err)
     if (!(o->clip >= 0 && isfinite(o->clip)))
         return dd_error(err, DDPM_EUSAGE, "clip is %g; it is a positive bound of |x0|, or 0 for none",
                         o->clip);
+    if (o->classifier && !(isfinite(o->classifier_scale) && o->classifier_scale >= 0))
+        return dd_error(err, DDPM_EUSAGE, "the classifier's scale is %g, expected 0 or more",
+                        o->classifier_scale);
     /* x0 = (x - s eps) / a does not exist at a = 0. */
     if (o->prediction == DDPM_EPS && s->tables->alpha_bar[s->tables->K - 1] == 0)
         return dd_error(

@@ -7,7 +7,7 @@
 
 enum { WIDTH = 32768, COUNT = 4096 };
 
-static const char *const archs[] = { "ddpm", "lucid", NULL };
+static const char *const archs[] = { "ddpm", "lucid", "encoder", NULL };
 static const char *const orders[] = { "sin,cos", "cos,sin", NULL };
 static const char *const acts[] = { "silu", "gelu", "relu", "mish", NULL };
 
@@ -39,10 +39,14 @@ static int read_heads(struct dd_config *c, const cJSON *heads, ddpm_error *err)
 {
     struct dd_json j;
     dd_json_begin(&j, heads, "net.heads", err);
-    int down = dd_json_ints(&j, "down", c->heads_down, DD_LEVELS, 0, COUNT);
-    int up = dd_json_ints(&j, "up", c->heads_up, DD_LEVELS, 0, COUNT);
+    int down = dd_json_ints(&j, "down", c->heads_down, DD_LEVELS, 0, COUNT), up = c->levels;
     c->heads_mid = dd_json_int(&j, "mid", 0, COUNT);
-    c->head_dim = dd_json_int(&j, "dim", 0, WIDTH);
+    if (c->arch == DD_ARCH_ENCODER) {
+        c->heads_pool = dd_json_int(&j, "pool", 1, COUNT);
+    } else {
+        up = dd_json_ints(&j, "up", c->heads_up, DD_LEVELS, 0, COUNT);
+        c->head_dim = dd_json_int(&j, "dim", 0, WIDTH);
+    }
 
     int code = dd_json_end(&j);
     if (!code && down != c->levels)
@@ -81,15 +85,11 @@ static int read_samplers(int *res, struct dd_json *j, const char *key, const cha
     return DDPM_OK;
 }
 
-static int read_ddpm(struct dd_config *c, struct dd_json *j)
+/* Reads what the way down and the middle have in both architectures. */
+static int read_down(struct dd_config *c, struct dd_json *j)
 {
     c->blocks = dd_json_int(j, "blocks", 1, 64);
-    c->mid = dd_json_bool(j, "mid");
-    c->act = act_of[dd_json_choice(j, "act", acts)];
     c->scale_shift = dd_json_bool(j, "scale_shift");
-    c->pad_both = dd_json_choice(j, "pad", pads);
-    c->mid_scale = dd_json_number(j, "mid_scale", 1e-6, 1e6);
-    c->center = dd_json_bool(j, "center");
     c->dropout = dd_json_number(j, "dropout", 0, 1);
 
     const cJSON *heads = dd_json_object(j, "heads"), *norm = dd_json_object(j, "norm");
@@ -101,9 +101,32 @@ static int read_ddpm(struct dd_config *c, struct dd_json *j)
         code = read_norm(c, norm, j->err);
     if (!code)
         code = read_samplers(c->down_res, j, "down", "net.down", c->levels);
+    return code;
+}
+
+static int read_ddpm(struct dd_config *c, struct dd_json *j)
+{
+    c->mid = dd_json_bool(j, "mid");
+    c->act = act_of[dd_json_choice(j, "act", acts)];
+    c->pad_both = dd_json_choice(j, "pad", pads);
+    c->mid_scale = dd_json_number(j, "mid_scale", 1e-6, 1e6);
+    c->center = dd_json_bool(j, "center");
+
+    int code = read_down(c, j);
     if (!code)
         code = read_samplers(c->up_res, j, "up", "net.up", c->levels);
     return code;
+}
+
+/* Reads an encoder, whose other settings are those of its origin. */
+static int read_encoder(struct dd_config *c, struct dd_json *j)
+{
+    c->outputs = c->classes;
+    c->mid = true;
+    c->act = DD_ACT_SILU;
+    c->pad_both = true;
+    c->mid_scale = 1;
+    return read_down(c, j);
 }
 
 static int read_lucid(struct dd_config *c, struct dd_json *j)
@@ -184,7 +207,7 @@ static int check_lucid(const struct dd_config *c, ddpm_error *err)
 
 static int check(const struct dd_config *c, ddpm_error *err)
 {
-    if (c->outputs != c->channels && c->outputs != 2 * c->channels)
+    if (c->arch != DD_ARCH_ENCODER && c->outputs != c->channels && c->outputs != 2 * c->channels)
         return dd_error(err, DDPM_EDATA,
                         "net.outputs is %d, expected net.channels = %d, or %d with a learned variance",
                         c->outputs, c->channels, 2 * c->channels);
@@ -196,8 +219,19 @@ static int check(const struct dd_config *c, ddpm_error *err)
     if (!code)
         code = check_side("width", c->width, c->levels, err);
     if (!code)
-        code = c->arch == DD_ARCH_DDPM ? check_ddpm(c, err) : check_lucid(c, err);
+        code = c->arch == DD_ARCH_LUCID ? check_lucid(c, err) : check_ddpm(c, err);
+    if (!code && c->arch == DD_ARCH_ENCODER)
+        code = check_heads("net.heads.pool", c->levels - 1, c->widths[c->levels - 1], c->heads_pool, 0, err);
     return code;
+}
+
+static int read_arch(struct dd_config *c, struct dd_json *j)
+{
+    switch (c->arch) {
+    case DD_ARCH_LUCID: return read_lucid(c, j);
+    case DD_ARCH_ENCODER: return read_encoder(c, j);
+    default: return read_ddpm(c, j);
+    }
 }
 
 int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
@@ -210,9 +244,11 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     c->height = dd_json_int(&j, "height", 1, DD_SIDE);
     c->width = dd_json_int(&j, "width", 1, DD_SIDE);
     c->channels = dd_json_int(&j, "channels", 1, 64);
-    c->outputs = dd_json_int(&j, "outputs", 1, 128);
-    c->classes = dd_json_int(&j, "classes", 0, 1 << 20);
-    if (dd_json_has(&j, "null_class"))
+    bool encoder = c->arch == DD_ARCH_ENCODER;
+    if (!encoder)
+        c->outputs = dd_json_int(&j, "outputs", 1, 128);
+    c->classes = dd_json_int(&j, "classes", encoder ? 2 : 0, 1 << 20);
+    if (!encoder && dd_json_has(&j, "null_class"))
         c->null_class = dd_json_bool(&j, "null_class");
     c->levels = dd_json_ints(&j, "widths", c->widths, DD_LEVELS, 1, WIDTH);
     c->init = dd_json_int(&j, "init", 1, WIDTH);
@@ -225,7 +261,7 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     if (!code)
         code = read_time(c, time, err);
     if (!code)
-        code = c->arch == DD_ARCH_DDPM ? read_ddpm(c, &j) : read_lucid(c, &j);
+        code = read_arch(c, &j);
     if (!code)
         code = dd_json_end(&j);
     if (!code)
@@ -240,9 +276,12 @@ int dd_config_diffusion(struct dd_diffusion *d, const cJSON *diffusion, const st
     dd_json_begin(&j, diffusion, "diffusion", err);
     d->steps = dd_json_int(&j, "steps", 1, 1000000);
     d->name = dd_json_text(&j, "name");
-    d->prediction = dd_json_choice(&j, "prediction", predictions);
-    d->variance = dd_json_choice(&j, "variance", variances);
-    d->clip = dd_json_number(&j, "clip", 0, 1e6);
+    /* A classifier predicts no noise. */
+    if (c->arch != DD_ARCH_ENCODER) {
+        d->prediction = dd_json_choice(&j, "prediction", predictions);
+        d->variance = dd_json_choice(&j, "variance", variances);
+        d->clip = dd_json_number(&j, "clip", 0, 1e6);
+    }
     d->t_scale = dd_json_number(&j, "t_scale", 1e-6, 1e6);
 
     int code = dd_json_end(&j);

@@ -9,12 +9,14 @@
 /* The most levels, and the most pixels of a side of an image. */
 enum { DD_LEVELS = 12, DD_SIDE = 8192 };
 
-enum dd_arch { DD_ARCH_DDPM, DD_ARCH_LUCID };
+/* ENCODER is a classifier of noisy images; the others predict noise. */
+enum dd_arch { DD_ARCH_DDPM, DD_ARCH_LUCID, DD_ARCH_ENCODER };
 
 /* The settings of a network.  Lists are indexed by level; level 0 has the full size. */
 struct dd_config {
     enum dd_arch arch;
-    int height, width, channels, outputs, classes;
+    int height, width, channels, classes;
+    int outputs;     /* channels of the output, or the classes of an encoder */
     bool null_class; /* class number `classes` stands for no class */
     int init;        /* how many channels the first convolution gives */
     int levels, widths[DD_LEVELS];
@@ -22,8 +24,9 @@ struct dd_config {
     int cos_first;             /* cosines stand before sines */
     double dropout;
 
-    /* DD_ARCH_DDPM; entry i of down_res and up_res is the step between levels i and i + 1 */
-    int heads_down[DD_LEVELS], heads_mid, heads_up[DD_LEVELS];
+    /* DD_ARCH_DDPM; DD_ARCH_ENCODER has no up, and a pool.  Entry i of down_res and up_res is the step
+       between levels i and i + 1. */
+    int heads_down[DD_LEVELS], heads_mid, heads_up[DD_LEVELS], heads_pool;
     int head_dim; /* the width of a head in both architectures */
     int blocks, groups, mid_groups;
     int down_res[DD_LEVELS], up_res[DD_LEVELS];
@@ -36,10 +39,23 @@ struct dd_config {
     bool strided; /* a 4x4 convolution of stride 2 halves the size; otherwise pixels go into channels */
 };
 
+/* Returns how many classes the network is told of.  An encoder tells them itself. */
+static inline int dd_config_told_classes(const struct dd_config *c)
+{
+    return c->arch == DD_ARCH_ENCODER ? 0 : c->classes;
+}
+
 /* Returns how many rows a table of classes has: one for each class, and behind them that of no class. */
 static inline int dd_config_class_rows(const struct dd_config *c)
 {
     return c->classes + c->null_class;
+}
+
+/* Returns how many numbers the network gives for an image. */
+static inline size_t dd_config_outputs(const struct dd_config *c)
+{
+    size_t pixels = c->arch == DD_ARCH_ENCODER ? 1 : (size_t)c->height * (size_t)c->width;
+    return pixels * (size_t)c->outputs;
 }
 
 struct dd_diffusion {

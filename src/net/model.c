@@ -109,6 +109,9 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
     int code = dd_json_end(&j);
     if (!code)
         code = dd_config_net(&m->config, net, err);
+    if (!code && m->config.arch == DD_ARCH_ENCODER && (stats || tuned || train))
+        code = dd_error(err, DDPM_EDATA,
+                        "net.arch is \"encoder\": a classifier has no stats, tuned solvers or training");
     if (!code)
         code = dd_config_diffusion(&m->diffusion, diffusion, &m->config, err);
     if (!code)
@@ -273,6 +276,7 @@ void dd_model_about(ddpm_model *m)
         .width = c->width,
         .channels = c->channels,
         .outputs = c->outputs,
+        .classifier = c->arch == DD_ARCH_ENCODER,
         .classes = c->classes,
         .null_class = c->null_class,
         .steps = d->steps,
@@ -427,6 +431,13 @@ int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err)
 int dd_model_unchanged(const ddpm_model *m, ddpm_error *err)
 {
     return m->path ? dd_file_unchanged(&m->file, m->path, err) : DDPM_OK;
+}
+
+int dd_model_makes_images(const ddpm_model *m, ddpm_error *err)
+{
+    if (m->config.arch != DD_ARCH_ENCODER)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EUSAGE, "the model is a classifier, which makes no images");
 }
 
 void dd_model_free(ddpm_model *m)

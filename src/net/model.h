@@ -57,5 +57,7 @@ size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count);
 /* Checks, after the tensors have been read, that their file has not been written to meanwhile.  DDPM_EDATA:
    it has. */
 int dd_model_unchanged(const ddpm_model *m, ddpm_error *err);
+/* Refuses a classifier where a network that makes images is needed.  DDPM_EUSAGE: m is one. */
+int dd_model_makes_images(const ddpm_model *m, ddpm_error *err);
 void dd_model_free(ddpm_model *m);
 #endif

@@ -77,6 +77,12 @@ int dd_model_resize(ddpm_model *m, int height, int width, ddpm_error *err)
     int code = check_size(&config, height, width, err);
     if (code || (height == config.height && width == config.width))
         return code;
+    if (config.arch == DD_ARCH_ENCODER)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "a classifier knows images of one size, %dx%d (width x height): its attention pooling "
+            "has a vector for each pixel",
+            config.width, config.height);
 
     config.height = height;
     config.width = width;

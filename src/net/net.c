@@ -92,7 +92,7 @@ static int allocate(ddpm_net *net, ddpm_error *err)
     ddpm_net_about *a = &net->about;
     const struct dd_config *c = &net->config;
     size_t pixels = (size_t)c->height * (size_t)c->width, floats = 0;
-    size_t io = (size_t)net->batch * (pixels * (size_t)(c->channels + c->outputs) + 1);
+    size_t io = (size_t)net->batch * (pixels * (size_t)c->channels + dd_config_outputs(c) + 1);
 
     for (int i = 0; i < net->program.nodes; i++) {
         size_t scratch = net->program.node[i].of ? dd_backward_scratch(net, i) : dd_forward_scratch(net, i);
@@ -347,7 +347,7 @@ static struct dd_slice one_of(const ddpm_net *net, const struct dd_slice *s, int
     const struct dd_config *c = &net->config;
     size_t pixels = (size_t)c->height * (size_t)c->width * (size_t)i;
     return (struct dd_slice){
-        .out = s->out + pixels * (size_t)c->outputs,
+        .out = s->out + (size_t)i * dd_config_outputs(c),
         .x = s->x + pixels * (size_t)c->channels,
         .t = s->t + i,
         .classes = s->classes ? s->classes + i : NULL,
@@ -363,7 +363,7 @@ static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct
     dd_net_walk(net, s, 0, net->program.nodes, NULL, NULL);
     for (int i = 0; i < s->n; i++) {
         struct dd_slice one = one_of(net, s, i);
-        if (all_finite(one.out, pixels * (size_t)c->outputs) || lost->images++)
+        if (all_finite(one.out, dd_config_outputs(c)) || lost->images++)
             continue;
 
         lost->first = first + i;
@@ -387,7 +387,8 @@ static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_erro
 
 int dd_net_check_classes(const ddpm_net *net, const int32_t *classes, int n, ddpm_error *err)
 {
-    int known = net->config.classes, rows = dd_config_class_rows(&net->config);
+    const struct dd_config *c = &net->config;
+    int known = dd_config_told_classes(c), rows = dd_config_class_rows(c);
 
     if (!known && classes)
         return dd_error(err, DDPM_EUSAGE, "classes are given to a model that has none");
@@ -424,7 +425,7 @@ struct dd_slice dd_net_load(ddpm_net *net, const double *x, double t, const int3
     const struct dd_config *c = &net->config;
     size_t batch = (size_t)net->batch, pixels = (size_t)c->height * (size_t)c->width;
     size_t d = pixels * (size_t)c->channels;
-    float *in = net->io, *out = in + batch * d, *step = out + batch * pixels * (size_t)c->outputs;
+    float *in = net->io, *out = in + batch * d, *step = out + batch * dd_config_outputs(c);
     struct dd_slice s = {
         .out = out,
         .x = in,
@@ -455,6 +456,8 @@ int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int3
     size_t channels = (size_t)net->config.channels, outputs = (size_t)net->config.outputs;
     size_t pixels = (size_t)net->config.height * (size_t)net->config.width, floats = pixels * outputs;
     struct lost lost = { 0 };
+    if (net->config.arch == DD_ARCH_ENCODER)
+        return dd_error(err, DDPM_EUSAGE, "the network is a classifier, which predicts no noise");
     int code = dd_net_check_classes(net, classes, n, err);
     if (code)
         return code;

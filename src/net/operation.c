@@ -6,6 +6,7 @@
 #include "layer/parallel.h"
 #include "layer/pre.h"
 #include "layer/resample.h"
+#include "layer/tokens.h"
 #include "net/backward.h"
 #include "net/forward.h"
 #include "net/operation.h"
@@ -260,6 +261,28 @@ static double linear_flops(const struct dd_program *p, const struct dd_node *n)
 {
     (void)p;
     return dd_linear_attention_flops(&n->attention);
+}
+
+/* ---- attention pooling ---- */
+
+static void tokens_forward(const struct dd_forward *f)
+{
+    dd_tokens_forward(&f->ctx, &f->y, &f->x, f->weights);
+}
+
+static void tokens_backward(const struct dd_backward *b)
+{
+    dd_tokens_backward(&b->ctx, &b->inner, b->dweight, &b->dy);
+}
+
+static void first_forward(const struct dd_forward *f)
+{
+    dd_tokens_first_forward(&f->ctx, &f->y, &f->x);
+}
+
+static void first_backward(const struct dd_backward *b)
+{
+    dd_tokens_first_backward(&b->ctx, &b->inner, &b->dy);
 }
 
 /* ---- resolution, copies, dropout ---- */

@@ -181,6 +181,7 @@ int dd_program_join(struct dd_program *p, int a, int b);
 /* The builders, one for each value of "net.arch". */
 void dd_unet_build(struct dd_program *p, const struct dd_config *c);
 void dd_lucid_build(struct dd_program *p, const struct dd_config *c);
+void dd_unet_build_encoder(struct dd_program *p, const struct dd_config *c);
 /* Appends the backward nodes, see differentiate.c.  DDPM_EUNSUPPORTED: a value needs a complete gradient
    but gets only a part. */
 int dd_differentiate(struct dd_program *p, ddpm_error *err);

@@ -8,10 +8,11 @@ static const int64_t most_parameters = 4000000000;
 
 static void build(struct dd_program *p, const struct dd_config *c)
 {
-    if (c->arch == DD_ARCH_DDPM)
-        dd_unet_build(p, c);
-    else
-        dd_lucid_build(p, c);
+    switch (c->arch) {
+    case DD_ARCH_DDPM: dd_unet_build(p, c); break;
+    case DD_ARCH_LUCID: dd_lucid_build(p, c); break;
+    case DD_ARCH_ENCODER: dd_unet_build_encoder(p, c); break;
+    }
 }
 
 int dd_program_create(struct dd_program *p, const struct dd_config *c, enum dd_derivatives derivatives,

@@ -15,7 +15,12 @@
        training applies dropout to act(z).
      attention(x) = (x + to_out(softmax(q k^T / sqrt(dim)) v)) / scale, (q | k | v) = W norm(x)
 
-   The projections P of all resnets are stacked into one matrix, which is applied to emb once. */
+   The projections P of all resnets are stacked into one matrix, which is applied to emb once.
+
+   The classifier of Dhariwal and Nichol 2021 (arXiv 2105.05233) is the same network as far as the middle.
+   Attention pooling then makes one vector of the image, its logits:
+
+     tokens = (mean | pixels of silu(norm(h))) + positions;   logits = to_out(attention(tokens)_0) */
 #include "net/program.h"
 
 /* Each level adds at most 64 blocks and one downsampler; conv_in adds one more. */
@@ -69,7 +74,7 @@ static int time_embedding(struct unet *u)
 
     int emb = linear(p, "time_embedding.linear_1", p->node[node].y, c->time_hidden, DD_ACT_NONE);
     emb = linear(p, "time_embedding.linear_2", emb, c->time_hidden, DD_ACT_SILU);
-    if (!c->classes)
+    if (!dd_config_told_classes(c))
         return emb;
 
     /* The class is added in place. */
@@ -141,22 +146,12 @@ static int resnet(struct unet *u, const char *name, int x, struct resnet r)
     return dd_program_conv(p, r.width, conv2);
 }
 
-/* Appends attention within x; returns the value of its output.  groups 0: it has no norm. */
-static int attention(struct unet *u, const char *name, int x, int heads, int groups, double scale)
+/* Appends qkv, a linear layer whose rows are q, k and v of all heads, and the attention that mixes the
+   tokens; returns the value of its output. */
+static int mix_tokens(struct dd_program *p, const char *name, struct dd_node qkv, int heads, int dim)
 {
-    struct dd_program *p = u->p;
-    struct dd_value v = p->value[x];
-    int dim = u->c->head_dim ? u->c->head_dim : v.c / heads, inner = heads * dim;
-
-    struct dd_node qkv = {
-        .name = dd_program_name(p, "%s.to_qkv", name),
-        .x = x,
-        .linear = true,
-    };
-    if (groups)
-        qkv.norm =
-            dd_program_norm(p, dd_program_name(p, "%s.group_norm", name), x, groups, u->c->norm_eps, 0);
-    int stack = dd_program_stack(p, qkv);
+    struct dd_value v = p->value[qkv.x];
+    int inner = heads * dim, stack = dd_program_stack(p, qkv);
     dd_program_rows(p, stack, inner, true, dd_program_name(p, "%s.to_q", name));
     dd_program_rows(p, stack, inner, true, dd_program_name(p, "%s.to_k", name));
     dd_program_rows(p, stack, inner, true, dd_program_name(p, "%s.to_v", name));
@@ -168,10 +163,28 @@ static int attention(struct unet *u, const char *name, int x, int heads, int gro
         .attention = { v.h, v.w, heads, dim, 0, false },
     };
     int node = dd_program_node(p, mix, v.h, v.w, inner);
+    return p->node[node].y;
+}
+
+/* Appends attention within x; returns the value of its output.  groups 0: it has no norm. */
+static int attention(struct unet *u, const char *name, int x, int heads, int groups, double scale)
+{
+    struct dd_program *p = u->p;
+    struct dd_value v = p->value[x];
+    int dim = u->c->head_dim ? u->c->head_dim : v.c / heads;
+
+    struct dd_node qkv = {
+        .name = dd_program_name(p, "%s.to_qkv", name),
+        .x = x,
+        .linear = true,
+    };
+    if (groups)
+        qkv.norm =
+            dd_program_norm(p, dd_program_name(p, "%s.group_norm", name), x, groups, u->c->norm_eps, 0);
 
     struct dd_node out = {
         .name = dd_program_name(p, "%s.to_out.0", name),
-        .x = p->node[node].y,
+        .x = mix_tokens(p, name, qkv, heads, dim),
         .linear = true,
         .residual = x,
         .scale = (float)(1 / scale),
@@ -276,31 +289,39 @@ static int center(struct unet *u, int x)
         .a = 2,
         .b = -1,
     };
-    return u->p->node[dd_program_node(u->p, n, c->height, c->width, c->channels)].y;
+    int node = dd_program_node(u->p, n, c->height, c->width, c->channels);
+    return u->p->node[node].y;
 }
 
-void dd_unet_build(struct dd_program *p, const struct dd_config *c)
+/* Begins a network: appends everything as far as the middle; returns the value of its output. */
+static int begin(struct unet *u, struct dd_program *p, const struct dd_config *c)
 {
-    struct unet u = { .p = p, .c = c };
+    *u = (struct unet){ .p = p, .c = c };
     int x = dd_program_value(p, c->height, c->width, c->channels);
     p->home[p->value[x].home].place = DD_PLACE_INPUT;
 
     struct dd_node projections = {
         .name = "time_emb_proj",
-        .x = time_embedding(&u),
+        .x = time_embedding(u),
         .pre = c->act,
         .linear = true,
     };
-    u.projections = dd_program_stack(p, projections);
+    u->projections = dd_program_stack(p, projections);
     if (c->center)
-        x = center(&u, x);
+        x = center(u, x);
 
-    int h = push(&u, conv3(p, "conv_in", x, c->init));
-    h = down(&u, h);
+    int h = push(u, conv3(p, "conv_in", x, c->init));
+    h = down(u, h);
     if (c->mid)
-        h = mid(&u, h);
+        h = mid(u, h);
     p->middle = h;
-    h = up(&u, h);
+    return h;
+}
+
+void dd_unet_build(struct dd_program *p, const struct dd_config *c)
+{
+    struct unet u;
+    int h = up(&u, begin(&u, p, c));
 
     struct dd_node out = {
         .name = "conv_out",
@@ -311,4 +332,48 @@ void dd_unet_build(struct dd_program *p, const struct dd_config *c)
     };
     int y = dd_program_conv(p, c->outputs, out);
     p->home[p->value[y].home].place = DD_PLACE_OUTPUT;
+}
+
+/* Appends attention pooling of h; returns the value of the logits. */
+static int pool(struct unet *u, int h)
+{
+    struct dd_program *p = u->p;
+    const struct dd_config *c = u->c;
+    struct dd_value v = p->value[h];
+    int tokens = 1 + v.h * v.w;
+
+    struct dd_node copy = {
+        .op = DD_OP_COPY,
+        .name = "pool.input",
+        .x = h,
+        .norm = dd_program_norm(p, "conv_norm_out", h, c->groups, c->norm_eps, 0),
+        .pre = DD_ACT_SILU,
+        .a = 1,
+    };
+    int node = dd_program_node(p, copy, v.h, v.w, v.c);
+    struct dd_node join = {
+        .op = DD_OP_TOKENS,
+        .name = "pool.tokens",
+        .x = p->node[node].y,
+    };
+    node = dd_program_node(p, join, 1, tokens, v.c);
+    const int64_t dim[2] = { v.c, tokens };
+    dd_program_give(p, node, dd_program_param(p, "pool.positional_embedding", DD_INIT_UNIFORM, v.c, 2, dim),
+                    -1);
+
+    struct dd_node qkv = { .name = "pool.to_qkv", .x = p->node[node].y, .linear = true };
+    struct dd_node first = {
+        .op = DD_OP_FIRST,
+        .name = "pool.first",
+        .x = mix_tokens(p, "pool", qkv, c->heads_pool, v.c / c->heads_pool),
+    };
+    node = dd_program_node(p, first, 1, 1, v.c);
+    return linear(p, "pool.to_out.0", p->node[node].y, c->outputs, DD_ACT_NONE);
+}
+
+void dd_unet_build_encoder(struct dd_program *p, const struct dd_config *c)
+{
+    struct unet u;
+    int logits = pool(&u, begin(&u, p, c));
+    p->home[p->value[logits].home].place = DD_PLACE_OUTPUT;
 }

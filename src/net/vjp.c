@@ -32,11 +32,14 @@ int dd_vjp_create(ddpm_vjp **v, const ddpm_model *m, const ddpm_net_options *o, 
 {
     const ddpm_about *a = &m->about;
     *v = NULL;
+    int code = dd_model_makes_images(m, err);
+    if (code)
+        return code;
     ddpm_vjp *made = calloc(1, sizeof *made);
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a network with gradients");
 
-    int code = dd_gradient_create_by_inputs(&made->gradient, m, o, err);
+    code = dd_gradient_create_by_inputs(&made->gradient, m, o, err);
     if (!code) {
         made->batch = dd_gradient_describe(made->gradient)->batch;
         made->t_scale = a->t_scale;

@@ -98,7 +98,9 @@ static int build(struct ddpm_trainer *t, const ddpm_model *m, const ddpm_trainer
 {
     ddpm_net_options net = { .batch = o->batch, .threads = o->threads, .cpu = o->cpu, .conv = o->conv };
     unsigned cpu;
-    int code = take_options(t, o, err);
+    int code = dd_model_makes_images(m, err);
+    if (!code)
+        code = take_options(t, o, err);
     if (!code && t->class_dropout > 0 && !m->config.null_class)
         code = dd_error(err, DDPM_EUSAGE, "class_dropout is %g, but the model has no null class to train",
                         t->class_dropout);

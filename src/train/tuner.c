@@ -154,7 +154,9 @@ int dd_tuner_create(ddpm_tuner **t, const ddpm_model *m, const ddpm_tuner_option
     ddpm_net_options net = { .batch = o->batch, .threads = o->threads, .cpu = o->cpu, .conv = o->conv };
     struct dd_gradient *gradient = NULL;
     *t = NULL;
-    int code = dd_gradient_create_by_inputs(&gradient, m, &net, err);
+    int code = dd_model_makes_images(m, err);
+    if (!code)
+        code = dd_gradient_create_by_inputs(&gradient, m, &net, err);
     struct dd_tuner_network network = { gradient, forward, backward };
     if (!code)
         code = dd_tuner_create_for(t, &m->about, &network, o, err);

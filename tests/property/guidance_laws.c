@@ -106,7 +106,7 @@ TEST(guidance, survives_every_failing_allocation)
     CHECK(alloc_survive(create_guidance, NULL) == 4); /* the handle, classes, images, predictions */
 }
 
-/* ---- with a classifier, on data that have closed forms ---- */
+/* ---- samplers with a classifier, on data that have closed forms ---- */
 
 /* Class k of the data is N(mean[k], deviation[k]^2), both classes equally often, each element by itself.  So
    x_t of class k is N(a mean[k], a^2 deviation[k]^2 + s^2), with a^2 = alpha_bar and s^2 = 1 - alpha_bar. */
@@ -147,14 +147,19 @@ static double prediction_of(int prediction, double x, double of_x, double ab)
     }
 }
 
-/* The network of the whole mixture, which knows no classes; user is what it predicts. */
+/* The network of class k, or of the whole mixture with k = -1, which knows no classes. */
+struct mixture_net {
+    int prediction, k;
+};
+
 static int mixture_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                        ddpm_error *err)
 {
+    const struct mixture_net *m = user;
     (void)err;
     CHECK(!classes);
-    for (int k = 0; k < n * D; k++)
-        out[k] = prediction_of(*(int *)user, x[k], score(-1, x[k], alpha_bar[(int)t]), alpha_bar[(int)t]);
+    for (int e = 0; e < n * D; e++)
+        out[e] = prediction_of(m->prediction, x[e], score(m->k, x[e], alpha_bar[(int)t]), alpha_bar[(int)t]);
     return DDPM_OK;
 }
 
@@ -165,46 +170,155 @@ static int mixture_classifier(void *user, double *g, const double *x, double t, 
     double ab = alpha_bar[(int)t];
     (void)user;
     (void)err;
-    for (int k = 0; k < n * D; k++)
-        g[k] = score(classes[k / D], x[k], ab) - score(-1, x[k], ab);
+    for (int e = 0; e < n * D; e++)
+        g[e] = score(classes[e / D], x[e], ab) - score(-1, x[e], ab);
     return DDPM_OK;
 }
 
+/* Makes a sampler of two images of T steps without clipping, and gives it their start. */
+static ddpm_sampler *sampler_of(ddpm_sampler_options o, const int32_t *classes, const double *x)
+{
+    static const double t[T] = { 0, 1, 2, 3 };
+    static const uint32_t index[2] = { 0, 1 };
+    ddpm_chain *chain = NULL;
+    ddpm_sampler *s = NULL;
+    ddpm_error err = { 0, "" };
+
+    o.clip = 0;
+    o.T = T;
+    if (ddpm_chain_create(&chain, T, t, alpha_bar, &err) ||
+        ddpm_sampler_create(&s, chain, &o, D, 2, NULL, &err) ||
+        ddpm_sampler_start(s, index, classes, 2, x, T - 1, &err))
+        check_fail(__FILE__, __LINE__, "%s", err.text);
+    ddpm_chain_free(chain);
+    return s;
+}
+
+/* Runs both images to their end; fills out [2, D]. */
+static void run(double *out, ddpm_sampler *s)
+{
+    ddpm_error err;
+    while (ddpm_sampler_left(s) > 0)
+        REQUIRE(ddpm_sampler_step(s, &err) == 0);
+    memcpy(out, ddpm_sampler_state(s, NULL), 2 * D * sizeof *out);
+    ddpm_sampler_free(s);
+}
+
+static const ddpm_about of_mixture = {
+    .height = SIDE, .width = SIDE, .channels = 1, .outputs = 1, .steps = T
+};
+
 TEST(guidance, a_classifier_makes_the_network_of_its_class)
 {
+    static const char *const samplers[] = { "ddim", "dpmpp", "ode" };
     static const int32_t classes[2] = { 0, 1 };
-    double x[2 * D], out[2 * D];
+    double x[2 * D], led[2 * D], truth[2 * D];
 
-    for (int k = 0; k < 2 * D; k++)
-        x[k] = 0.5 * k - 1.5;
-    for (int prediction = DDPM_EPS; prediction <= DDPM_V; prediction++) {
-        const ddpm_about a = { .height = SIDE,
-                               .width = SIDE,
-                               .channels = 1,
-                               .outputs = 1,
-                               .steps = T,
-                               .prediction = prediction,
-                               .alpha_bar = alpha_bar };
-        const ddpm_guidance_options o = { .eps = mixture_eps,
-                                          .eps_user = &prediction,
-                                          .scale = 1,
-                                          .classifier = mixture_classifier,
-                                          .classifier_scale = 1,
-                                          .batch = 2 };
-        ddpm_guidance *g = NULL;
-        ddpm_error err;
-        REQUIRE(ddpm_guidance_create(&g, &a, &o, &err) == 0);
+    for (int e = 0; e < 2 * D; e++)
+        x[e] = 0.5 * e - 1.5;
+    for (int which = 0; which < 3; which++)
+        for (int prediction = DDPM_EPS; prediction <= DDPM_V; prediction++) {
+            struct mixture_net mixture = { prediction, -1 };
+            ddpm_sampler_options o;
+            ddpm_sampler_defaults(&o, &of_mixture);
+            o.sampler = samplers[which];
+            o.prediction = prediction;
+            o.eps = mixture_eps;
+            o.eps_user = &mixture;
+            o.classifier = mixture_classifier;
+            run(led, sampler_of(o, classes, x));
 
-        for (int t = 0; t < T; t++) {
-            CHECK(ddpm_guidance_eps(g, out, x, t, classes, 2, &err) == 0);
-            for (int k = 0; k < 2 * D; k++) {
-                double ab = alpha_bar[t], truth = score(classes[k / D], x[k], ab);
+            o.classifier = NULL;
+            for (int k = 0; k < KINDS; k++) {
+                struct mixture_net of_class = { prediction, k };
+                o.eps_user = &of_class;
+                run(truth, sampler_of(o, NULL, x));
 
-                /* A few roundings of numbers of at most |x| / a and |score| / a, with a = 0.1 at worst. */
-                CHECK_NEAR(out[k], prediction_of(prediction, x[k], truth, ab), 1e-13);
+                /* Roundings of numbers of at most |score| / a, with a = 0.1 at worst, of 4 steps. */
+                for (int e = k * D; e < (k + 1) * D; e++)
+                    CHECK_NEAR(led[e], truth[e], 1e-12);
             }
         }
-        ddpm_guidance_free(g);
+}
+
+/* A network that predicts 0, with the variance e^v, v = -1, and a classifier whose gradient is 1, 2, ... */
+static int zero_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
+                    ddpm_error *err)
+{
+    (void)user, (void)x, (void)t, (void)classes, (void)err;
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < 2 * D; e++)
+            out[i * 2 * D + e] = e < D ? 0 : -1;
+    return DDPM_OK;
+}
+
+static int counting_gradient(void *user, double *g, const double *x, double t, const int32_t *classes, int n,
+                             ddpm_error *err)
+{
+    (void)x, (void)t, (void)classes, (void)err;
+    for (int e = 0; e < n * D; e++)
+        g[e] = user && e >= D ? NAN : 1 + e;
+    return DDPM_OK;
+}
+
+static ddpm_sampler_options counting(const char *variance, bool led)
+{
+    ddpm_sampler_options o;
+    ddpm_sampler_defaults(&o, &of_mixture);
+    o.variance = variance;
+    o.own_variance = DDPM_LEARNED;
+    o.outputs = 2;
+    o.eps = zero_eps;
+    o.classifier = led ? counting_gradient : NULL;
+    o.classifier_scale = 3;
+    return o;
+}
+
+/* Checks by how much a step of the ancestral sampler, from position i, moves the mean: 3 sigma^2 g. */
+static void check_mean(const char *variance, int i, double sigma2)
+{
+    static const int32_t classes[2] = { 0, 1 };
+    double x[2 * D] = { 0 };
+    ddpm_error err;
+    ddpm_sampler *led = sampler_of(counting(variance, true), classes, x),
+                 *free_one = sampler_of(counting(variance, false), classes, x);
+    for (int k = T - 1; k >= i; k--) {
+        memcpy(ddpm_sampler_state(led, NULL), ddpm_sampler_state(free_one, NULL), sizeof x);
+        CHECK(ddpm_sampler_step(led, &err) == 0 && ddpm_sampler_step(free_one, &err) == 0);
+    }
+    for (int e = 0; e < 2 * D; e++)
+        CHECK_NEAR(ddpm_sampler_state(led, NULL)[e] - ddpm_sampler_state(free_one, NULL)[e],
+                   3 * sigma2 * (1 + e), 1e-13);
+    ddpm_sampler_free(led);
+    ddpm_sampler_free(free_one);
+}
+
+TEST(guidance, a_classifier_moves_the_mean_by_the_variance)
+{
+    double beta = 1 - alpha_bar[2] / alpha_bar[1];
+    check_mean("beta", 2, beta);
+    check_mean("beta-tilde", 2, beta * (1 - alpha_bar[1]) / (1 - alpha_bar[2]));
+    check_mean("learned", 2, exp(-1));
+
+    /* The last step's beta-tilde is 0; the other variances are those of the tables (posterior.c). */
+    check_mean("beta-tilde", 0, 0);
+    check_mean("learned", 0, exp(-1));
+}
+
+TEST(guidance, an_image_without_a_gradient_is_lost_alone)
+{
+    static const int32_t classes[2] = { 0, 1 };
+    double x[2 * D] = { 0 };
+    ddpm_error err;
+    for (int ddim = 0; ddim <= 1; ddim++) {
+        ddpm_sampler_options o = counting("auto", true);
+        o.sampler = ddim ? "ddim" : "ddpm";
+        o.classifier_user = x;
+        ddpm_sampler *s = sampler_of(o, classes, x);
+        CHECK(ddpm_sampler_step(s, &err) == DDPM_ENAN && strstr(err.text, "image 1 is lost"));
+        CHECK(!ddpm_sampler_lost(s, 0) && ddpm_sampler_lost(s, 1) &&
+              isfinite(ddpm_sampler_state(s, NULL)[0]));
+        ddpm_sampler_free(s);
     }
 }
 
@@ -228,13 +342,6 @@ TEST(guidance, refusals)
     refused(about, -1, 1, "the scale is -1");
     refused(about, 2, 0, "batch is 0");
 
-    const ddpm_guidance_options wrong = {
-        .scale = 1, .classifier = mixture_classifier, .classifier_scale = -1, .batch = 1
-    };
-    ddpm_guidance *none;
-    CHECK(ddpm_guidance_create(&none, &about, &wrong, &err) == DDPM_EUSAGE);
-    CHECK(strstr(err.text, "the classifier's scale is -1"));
-
     ddpm_guidance *g = guidance_of(&f, 2);
     CHECK(ddpm_guidance_eps(g, out, x, 1, NULL, 1, &err) == DDPM_EUSAGE);
     CHECK(strstr(err.text, "a class is needed"));
@@ -242,6 +349,28 @@ TEST(guidance, refusals)
     CHECK(strstr(err.text, "expected 0 to 4") && f.calls == 0);
     ddpm_guidance_free(g);
     ddpm_guidance_free(NULL);
+}
+
+TEST(guidance, refusals_of_a_classifier)
+{
+    static const double t[T] = { 0, 1, 2, 3 };
+    static const uint32_t index[1] = { 0 };
+    ddpm_sampler_options o = counting("auto", true);
+    ddpm_chain *chain;
+    ddpm_sampler *s = NULL;
+    ddpm_error err;
+
+    REQUIRE(ddpm_chain_create(&chain, T, t, alpha_bar, &err) == 0);
+    o.classifier_scale = -1;
+    CHECK(ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err) == DDPM_EUSAGE && !s);
+    CHECK(strstr(err.text, "the classifier's scale is -1"));
+
+    o.classifier_scale = 1;
+    REQUIRE(ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err) == 0);
+    CHECK(ddpm_sampler_start(s, index, NULL, 1, NULL, 0, &err) == DDPM_EUSAGE);
+    CHECK(strstr(err.text, "a class is needed"));
+    ddpm_sampler_free(s);
+    ddpm_chain_free(chain);
 }
 
 /* ---- dropping classes in training ---- */

@@ -72,7 +72,7 @@ int input_check(const char *path, ddpm_error *err)
     return code;
 }
 
-int model_open(ddpm_model **m, const char *path, ddpm_error *err)
+int model_open_any(ddpm_model **m, const char *path, ddpm_error *err)
 {
     *m = NULL;
     if (path && (!dd_system_exists(path) || dd_system_is_folder(path)) && names_training(path, err))
@@ -86,6 +86,38 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err)
     int code = path ? ddpm_model_open(m, path, err)
                     : ddpm_model_open_memory(m, embedded_model, embedded_size(), err);
     return code == DDPM_EMISSING ? missing_path(path, err) : code;
+}
+
+/* Closes the model of a command that cannot take it; returns DDPM_EDATA. */
+static int refuse(ddpm_model **m, const char *path, const char *why, ddpm_error *err)
+{
+    ddpm_model_close(*m);
+    *m = NULL;
+    return dd_error(err, DDPM_EDATA, "%s: %s", path ? path : "the embedded model", why);
+}
+
+int model_open(ddpm_model **m, const char *path, ddpm_error *err)
+{
+    int code = model_open_any(m, path, err);
+    if (code || !ddpm_model_about(*m)->classifier)
+        return code;
+    return refuse(m, path, "is a classifier, which makes no images: it guides ddpm sample with --classifier",
+                  err);
+}
+
+int model_open_classifier(ddpm_model **m, const char *path, ddpm_error *err)
+{
+    int code = model_open_any(m, path, err);
+    if (!code && !ddpm_model_about(*m)->classifier)
+        return refuse(m, path,
+                      "makes images, it is no classifier: --classifier takes what ddpm convert makes of "
+                      "classifier.pt of guided-diffusion",
+                      err);
+    if (!code && (code = model_check(*m, path, err)) != DDPM_OK) {
+        ddpm_model_close(*m);
+        *m = NULL;
+    }
+    return code;
 }
 
 int model_check(const ddpm_model *m, const char *path, ddpm_error *err)

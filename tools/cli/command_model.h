@@ -6,8 +6,12 @@
 
 extern const unsigned char embedded_model[];
 size_t embedded_size(void);
-/* Opens the model at path; NULL: the embedded one. */
+/* Opens the model at path; NULL: the embedded one.  DDPM_EDATA: it is a classifier, which makes no images. */
 int model_open(ddpm_model **m, const char *path, ddpm_error *err);
+/* Opens a model that makes images, or a classifier. */
+int model_open_any(ddpm_model **m, const char *path, ddpm_error *err);
+/* Opens the classifier at path and checks it, see model_check.  DDPM_EDATA: it is none. */
+int model_open_classifier(ddpm_model **m, const char *path, ddpm_error *err);
 /* Returns DDPM_EMISSING.  *err tells that nothing is at path, and how to get it when it looks like the
    name of a model on a hub. */
 int missing_path(const char *path, ddpm_error *err);

@@ -136,8 +136,12 @@ void model_report(const ddpm_about *a, const ddpm_net *net)
 
     printf("image         %d x %d pixels (width x height), %d channel%s\n", a->width, a->height, a->channels,
            a->channels == 1 ? "" : "s");
-    printf("predicts      %s, variance %s, x0 clipped to %g, %d classes%s\n", prediction_names[a->prediction],
-           variance_names[a->variance], a->clip, a->classes, a->null_class ? " and no class" : "");
+    if (a->classifier)
+        printf("classifies    noisy images, %d classes\n", a->classes);
+    else
+        printf("predicts      %s, variance %s, x0 clipped to %g, %d classes%s\n",
+               prediction_names[a->prediction], variance_names[a->variance], a->clip, a->classes,
+               a->null_class ? " and no class" : "");
     printf("schedule      T = %d, alpha_bar %.6g to %.6g, network fed t * %g\n", a->steps, a->alpha_bar[0],
            a->alpha_bar[a->steps - 1], a->t_scale);
 

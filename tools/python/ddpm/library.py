@@ -41,7 +41,7 @@ class CError(Structure):
 class About(Structure):
     c_name = "ddpm_about"
     _fields_ = (
-        _fields(c_int, "height width channels outputs classes steps null_class prediction variance")
+        _fields(c_int, "height width channels outputs classifier classes steps null_class prediction variance")
         + _fields(c_double, "clip t_scale")
         + _fields(_doubles, "beta alpha_bar gamma mse")
         + [("json", c_char_p), ("id", c_char_p), ("tuned", c_void_p), ("tuned_count", c_int)]
@@ -91,7 +91,10 @@ class SamplerOptions(Structure):
         + _fields(c_void_p, "tuned")
         + _fields(c_int, "tuned_count")
         + _fields(c_uint64, "seed")
-        + _fields(c_void_p, "eps eps_user noise noise_user")
+        + _fields(c_void_p, "eps eps_user classifier classifier_user")
+        + _fields(c_double, "classifier_scale")
+        + _fields(c_int, "classes")
+        + _fields(c_void_p, "noise noise_user")
     )
 
 
@@ -100,8 +103,6 @@ class GuidanceOptions(Structure):
     _fields_ = (
         _fields(c_void_p, "eps eps_user")
         + _fields(c_double, "scale")
-        + _fields(c_void_p, "classifier classifier_user")
-        + _fields(c_double, "classifier_scale")
         + _fields(c_int, "batch")
     )
 
