@@ -159,9 +159,11 @@ int conversion_diffusion(struct conversion *v, const struct diffusion *d)
     cJSON *object = v->diffusion = cJSON_CreateObject();
     cJSON_AddNumberToObject(object, "steps", d->steps);
     cJSON_AddStringToObject(object, "name", d->name);
-    cJSON_AddStringToObject(object, "prediction", d->prediction);
-    cJSON_AddStringToObject(object, "variance", d->variance);
-    cJSON_AddNumberToObject(object, "clip", d->clip);
+    if (d->prediction) {
+        cJSON_AddStringToObject(object, "prediction", d->prediction);
+        cJSON_AddStringToObject(object, "variance", d->variance);
+        cJSON_AddNumberToObject(object, "clip", d->clip);
+    }
 
     /* cJSON ignores additions that fail.  The last one is checked in place of all. */
     return cJSON_AddNumberToObject(object, "t_scale", d->t_scale) ? DDPM_OK

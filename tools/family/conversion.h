@@ -53,7 +53,8 @@ int conversion_freq_divide_first(struct conversion *v, int half, double divisor,
 /* The values of "diffusion" in the model file (model-file.md). */
 struct diffusion {
     int steps;
-    const char *name, *prediction, *variance;
+    const char *name, *prediction, *variance; /* prediction NULL: of a classifier, which has only steps, name
+                                                 and t_scale */
     double clip, t_scale;
 };
 

@@ -1,9 +1,9 @@
 /* Reads OpenAI's improved-diffusion and guided-diffusion (checkpoint-families.md 2).  The tensors show the
    shape of the network.  The heads, their order, the schedule and the image size are in flags that the
-   file does not hold.  openai_names.c maps the names. */
+   file does not hold.  openai_names.c maps the names, openai_classifier.c reads classifiers. */
+#include "family/openai.h"
 #include <stdio.h>
 #include <string.h>
-#include "family/openai_names.h"
 
 static const char *const signature[] = { "input_blocks.0.0.weight", "time_embed.0.weight", NULL };
 
@@ -78,10 +78,6 @@ static int refuse_others(struct conversion *v)
     if (conversion_mentions(v, "transformer_blocks"))
         return conversion_error(v, "a network that is conditioned by attention, on text for instance "
                                    "(transformer_blocks), which this program does not have");
-    if (!conversion_mentions(v, "output_blocks."))
-        return conversion_error(v,
-                                "a classifier or an encoder: its input_blocks have no output_blocks, so it "
-                                "makes no images");
     return DDPM_OK;
 }
 
@@ -117,8 +113,7 @@ static int read_ends(struct conversion *v, struct unet *u)
     return DDPM_OK;
 }
 
-/* Reads the width of each level and the kind of its steps. */
-static int read_levels(struct conversion *v, struct unet *u)
+int openai_levels(struct conversion *v, struct unet *u)
 {
     int64_t dim[4], emb[4];
     for (int i = 0; i < u->levels; i++) {
@@ -143,7 +138,7 @@ static int read_levels(struct conversion *v, struct unet *u)
     return code;
 }
 
-static bool attends(const struct conversion *v, const struct unet *u, int level, bool up)
+bool openai_attends(const struct conversion *v, const struct unet *u, int level, bool up)
 {
     return up ? conversion_has(v, "output_blocks.%d.1.qkv.weight", (u->levels - 1 - level) * (u->blocks + 1))
               : conversion_has(v, "input_blocks.%d.1.qkv.weight", level_start(u, level));
@@ -151,9 +146,7 @@ static bool attends(const struct conversion *v, const struct unet *u, int level,
 
 /* ---- what the flags say ---- */
 
-/* Returns how many heads an attention of `channels` channels has.  Either their number is given, or the
-   channels of one head. */
-static int heads_of(struct conversion *v, int heads, int head_channels, int channels)
+int openai_heads_of(struct conversion *v, int heads, int head_channels, int channels)
 {
     bool by_channels = head_channels > 0;
     int divisor = by_channels ? head_channels : heads;
@@ -178,13 +171,14 @@ static void read_heads(struct conversion *v, struct unet *u)
         up = heads;
 
     for (int i = 0; i < u->levels; i++) {
-        u->heads_down[i] = attends(v, u, i, false) ? heads_of(v, heads, channels, u->widths[i]) : 0;
-        u->heads_up[i] = attends(v, u, i, true) ? heads_of(v, up, channels, u->widths[i]) : 0;
+        u->heads_down[i] =
+            openai_attends(v, u, i, false) ? openai_heads_of(v, heads, channels, u->widths[i]) : 0;
+        u->heads_up[i] = openai_attends(v, u, i, true) ? openai_heads_of(v, up, channels, u->widths[i]) : 0;
     }
-    u->heads_mid = heads_of(v, heads, channels, u->widths[u->levels - 1]);
+    u->heads_mid = openai_heads_of(v, heads, channels, u->widths[u->levels - 1]);
 }
 
-static void check_bool(struct conversion *v, const char *key, bool found)
+void openai_check_bool(struct conversion *v, const char *key, bool found)
 {
     if (settings_bool(v->say, key, found) != found)
         settings_wrong(v->say, key, "but the tensors show %s", found ? "true" : "false");
@@ -205,20 +199,19 @@ static void check_mult(struct conversion *v, const struct unet *u)
                            (double)u->widths[i] / u->time_dim, u->time_dim);
 }
 
-/* Compares the levels with attention.  The flag lists resolutions r: level l has attention if image_size /
-   r is 2^l. */
-static void check_attention(struct conversion *v, const struct unet *u)
+void openai_check_attention(struct conversion *v, const struct unet *u, const char *key)
 {
-    int list[32], n = settings_ints(v->say, "attention_resolutions", list, 32, 1, 1 << 16);
-    if (!settings_given(v->say, "attention_resolutions"))
+    int list[32], n = settings_ints(v->say, key, list, 32, 1, 1 << 16);
+    if (!settings_given(v->say, key))
         return;
 
     for (int l = 0; l < u->levels; l++) {
         bool flagged = false;
         for (int k = 0; k < n; k++)
             flagged = flagged || u->width / list[k] == 1 << l;
-        if (flagged != attends(v, u, l, false) || flagged != attends(v, u, l, true))
-            settings_wrong(v->say, "attention_resolutions",
+        if (flagged != openai_attends(v, u, l, false) ||
+            (!u->encoder && flagged != openai_attends(v, u, l, true)))
+            settings_wrong(v->say, key,
                            "which at image_size %d %s attention at resolution %d, but the tensors %s",
                            u->width, flagged ? "means" : "means no", u->width >> l,
                            flagged ? "have none there" : "have it there");
@@ -230,24 +223,23 @@ static void check_flags(struct conversion *v, const struct unet *u)
 {
     conversion_check_int(v, "num_channels", u->time_dim);
     conversion_check_int(v, "num_res_blocks", u->blocks);
-    check_bool(v, "learn_sigma", u->outputs == 2 * u->channels);
-    check_bool(v, "class_cond", u->classes > 0);
-    check_bool(v, "use_scale_shift_norm", u->scale_shift);
+    openai_check_bool(v, "learn_sigma", u->outputs == 2 * u->channels);
+    openai_check_bool(v, "class_cond", u->classes > 0);
+    openai_check_bool(v, "use_scale_shift_norm", u->scale_shift);
     if (u->levels > 1)
-        check_bool(v, "resblock_updown", u->down_res[0]);
+        openai_check_bool(v, "resblock_updown", u->down_res[0]);
 
     check_mult(v, u);
     if (u->width > 0)
-        check_attention(v, u);
+        openai_check_attention(v, u, "attention_resolutions");
 }
 
-static int read_diffusion(struct conversion *v, const struct unet *u)
+int openai_schedule(struct conversion *v, struct diffusion *d)
 {
     struct settings *s = v->say;
     const char *schedule = settings_text(s, "noise_schedule", NULL);
     int steps = settings_int(s, "diffusion_steps", 1, 65535, 0);
-    bool rescale = settings_bool(s, "rescale_timesteps", false), learned = u->outputs == 2 * u->channels;
-    bool small = settings_bool(s, "sigma_small", false), x0 = settings_bool(s, "predict_xstart", false);
+    bool rescale = settings_bool(s, "rescale_timesteps", false);
     bool cosine = schedule && !strcmp(schedule, "cosine");
 
     if (schedule && !cosine && strcmp(schedule, "linear"))
@@ -263,18 +255,29 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     if (s->code || s->missing[0] != '\0')
         return DDPM_EUSAGE;
 
+    d->steps = steps;
+    d->name = cosine ? "cosine" : "openai-linear";
+    d->t_scale = rescale ? 1000.0 / steps : 1;
+    return DDPM_OK;
+}
+
+static int read_diffusion(struct conversion *v, const struct unet *u)
+{
+    struct settings *s = v->say;
+    bool small = settings_bool(s, "sigma_small", false), x0 = settings_bool(s, "predict_xstart", false);
+    bool learned = u->outputs == 2 * u->channels;
+    struct diffusion d = { .prediction = x0 ? "x0" : "eps", .clip = 1 };
+    int code = openai_schedule(v, &d);
+    if (code)
+        return code;
+
     if (!learned && !settings_given(s, "sigma_small"))
         conversion_note(v, "sigma_small: taken as false (the variance is beta)");
     if (!settings_given(s, "predict_xstart"))
         conversion_note(v, "predict_xstart: taken as false (the network predicts eps)");
 
     const char *fixed = small ? "beta-tilde" : "beta";
-    struct diffusion d = { .steps = steps,
-                           .name = cosine ? "cosine" : "openai-linear",
-                           .prediction = x0 ? "x0" : "eps",
-                           .variance = learned ? "learned-range" : fixed,
-                           .clip = 1,
-                           .t_scale = rescale ? 1000.0 / steps : 1 };
+    d.variance = learned ? "learned-range" : fixed;
     return conversion_diffusion(v, &d);
 }
 
@@ -294,7 +297,7 @@ static int read_unet(struct conversion *v, struct unet *u)
     if (!code)
         code = count_blocks(v, u);
     if (!code)
-        code = read_levels(v, u);
+        code = openai_levels(v, u);
     if (code)
         return code;
 
@@ -307,22 +310,11 @@ static int read_unet(struct conversion *v, struct unet *u)
     return DDPM_OK;
 }
 
-static int read(struct conversion *v)
+/* Reads a network that makes images. */
+static int read_whole_unet(struct conversion *v, struct openai *o)
 {
     struct settings *s = v->say;
-    struct openai *o = dd_arena(&v->arena, 1, sizeof *o);
-    if (!o)
-        return dd_error_memory(v->err, "the configuration");
     struct unet *u = &o->unet;
-    *u = (struct unet){ .act = "silu",
-                        .groups = 32,
-                        .mid_groups = 32,
-                        .eps = 1e-5,
-                        .mid_scale = 1,
-                        .mid = true,
-                        .cos_first = true };
-    v->shape = o;
-
     int code = read_unet(v, u);
     if (code)
         return code;
@@ -337,6 +329,28 @@ static int read(struct conversion *v)
 
     if (has_several_heads(u) && !settings_given(s, "use_new_attention_order"))
         conversion_note(v, "use_new_attention_order: taken as false (the rows of qkv by heads)");
+    return DDPM_OK;
+}
+
+static int read(struct conversion *v)
+{
+    struct openai *o = dd_arena(&v->arena, 1, sizeof *o);
+    if (!o)
+        return dd_error_memory(v->err, "the configuration");
+    struct unet *u = &o->unet;
+    *u = (struct unet){ .act = "silu",
+                        .groups = 32,
+                        .mid_groups = 32,
+                        .eps = 1e-5,
+                        .mid_scale = 1,
+                        .mid = true,
+                        .cos_first = true };
+    v->shape = o;
+
+    bool makes_images = conversion_mentions(v, "output_blocks.");
+    int code = makes_images ? read_whole_unet(v, o) : openai_read_classifier(v, o);
+    if (code)
+        return code;
     v->net = unet_to_json(u);
     return v->net ? conversion_freq_divide_last(v, u->time_dim / 2, u->time_dim / 2)
                   : dd_error_memory(v->err, "the configuration");

@@ -13,6 +13,11 @@ static const struct unet_rename names[] = {
     { "class_embedding.", "label_emb." },
     { "conv_norm_out.", "out.0." },
     { "conv_out.", "out.2." },
+    { "pool.positional_embedding", "out.2.positional_embedding" },
+    { "pool.to_q.", "out.2.qkv_proj." },
+    { "pool.to_k.", "out.2.qkv_proj." },
+    { "pool.to_v.", "out.2.qkv_proj." },
+    { "pool.to_out.0.", "out.2.c_proj." },
 
     { "norm1.", "in_layers.0." },
     { "conv1.", "in_layers.2." },
@@ -65,17 +70,15 @@ static void write_place(char text[64], const struct openai *o, const struct unet
         snprintf(text, 64, "output_blocks.%d.%d.", at, module);
 }
 
-/* Fills *from for a part of qkv.  In the old order its rows are q, k, v of head 0, then those of head 1,
-   and so on.  In the new order they are q of all heads, then k, then v. */
-static void split_qkv(struct foreign *from, const struct openai *o, const struct unet_place *p, int64_t rows)
+/* Fills *from if `inside` names a part of qkv, with the number of rows in a run. */
+static void split_qkv(struct foreign *from, const char *inside, int64_t run)
 {
     static const char *const parts[] = { "to_q.", "to_k.", "to_v." };
     for (int k = 0; k < 3; k++)
-        if (!strncmp(p->inside, parts[k], strlen(parts[k]))) {
+        if (!strncmp(inside, parts[k], strlen(parts[k]))) {
             from->parts = 3;
             from->part = k;
-            /* In the old order a run has the rows of one head, in the new order those of all heads. */
-            from->run = o->new_order ? rows : rows / heads_at(&o->unet, p);
+            from->run = run;
         }
 }
 
@@ -84,13 +87,21 @@ void openai_map(struct foreign *from, const struct conversion *v, const ddpm_ten
     const struct openai *o = v->shape;
     struct unet_place p;
     char place[64], inside[64];
+    int64_t rows = ours->dim[0];
     if (!unet_find_place(&p, ours->name)) {
         unet_rename(from->name, sizeof from->name, ours->name, names, NAMES);
+        /* Attention pooling has the new order alone. */
+        if (!strncmp(ours->name, "pool.", 5))
+            split_qkv(from, ours->name + 5, rows);
         return;
     }
 
     write_place(place, o, &p);
     unet_rename(inside, sizeof inside, p.inside, names, NAMES);
     snprintf(from->name, sizeof from->name, "%s%s", place, inside);
-    split_qkv(from, o, &p, ours->dim[0]);
+
+    /* In the old order the rows are q, k, v of head 0, then those of head 1, and so on.  In the new order
+       they are q of all heads, then k, then v. */
+    if (p.part == UNET_ATTENTION)
+        split_qkv(from, p.inside, o->new_order ? rows : rows / heads_at(&o->unet, &p));
 }

@@ -21,6 +21,10 @@ static void add_heads(cJSON *net, const struct unet *u)
     cJSON *heads = cJSON_AddObjectToObject(net, "heads");
     cJSON_AddItemToObject(heads, "down", cJSON_CreateIntArray(u->heads_down, u->levels));
     cJSON_AddNumberToObject(heads, "mid", u->heads_mid);
+    if (u->encoder) {
+        cJSON_AddNumberToObject(heads, "pool", u->heads_pool);
+        return;
+    }
     cJSON_AddItemToObject(heads, "up", cJSON_CreateIntArray(u->heads_up, u->levels));
     cJSON_AddNumberToObject(heads, "dim", u->head_dim);
 }
@@ -41,13 +45,49 @@ static void add_time(cJSON *net, const struct unet *u)
     cJSON_AddStringToObject(time, "order", orders[u->cos_first]);
 }
 
-cJSON *unet_to_json(const struct unet *u)
+static void add_shape(cJSON *net, const char *arch, const struct unet *u)
 {
-    cJSON *net = cJSON_CreateObject();
-    cJSON_AddStringToObject(net, "arch", "ddpm");
+    cJSON_AddStringToObject(net, "arch", arch);
     cJSON_AddNumberToObject(net, "height", u->height);
     cJSON_AddNumberToObject(net, "width", u->width);
     cJSON_AddNumberToObject(net, "channels", u->channels);
+}
+
+/* Returns net; NULL: out of memory.  cJSON ignores additions that fail.  The last one is checked in place of
+   all; ddpm_model_create would name a key that is missing. */
+static cJSON *finish(cJSON *net, const struct unet *u)
+{
+    if (cJSON_AddNumberToObject(net, "dropout", u->dropout) != NULL)
+        return net;
+    cJSON_Delete(net);
+    return NULL;
+}
+
+static cJSON *encoder_to_json(const struct unet *u)
+{
+    cJSON *net = cJSON_CreateObject();
+    add_shape(net, "encoder", u);
+    cJSON_AddNumberToObject(net, "classes", u->classes);
+    cJSON_AddNumberToObject(net, "init", u->init);
+    cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
+    cJSON_AddNumberToObject(net, "blocks", u->blocks);
+
+    add_heads(net, u);
+    add_norm(net, u);
+    add_time(net, u);
+
+    cJSON_AddBoolToObject(net, "scale_shift", u->scale_shift);
+    add_samplers(net, "down", u->down_res, u->levels - 1);
+    return finish(net, u);
+}
+
+cJSON *unet_to_json(const struct unet *u)
+{
+    if (u->encoder)
+        return encoder_to_json(u);
+
+    cJSON *net = cJSON_CreateObject();
+    add_shape(net, "ddpm", u);
     cJSON_AddNumberToObject(net, "outputs", u->outputs);
     cJSON_AddNumberToObject(net, "classes", u->classes - u->null_class);
     if (u->null_class)
@@ -69,13 +109,7 @@ cJSON *unet_to_json(const struct unet *u)
     add_samplers(net, "up", u->up_res, u->levels - 1);
     cJSON_AddNumberToObject(net, "mid_scale", u->mid_scale);
     cJSON_AddBoolToObject(net, "center", u->center);
-
-    /* cJSON ignores additions that fail.  The last one is checked in place of all; ddpm_model_create would
-       name a key that is missing. */
-    if (cJSON_AddNumberToObject(net, "dropout", u->dropout) != NULL)
-        return net;
-    cJSON_Delete(net);
-    return NULL;
+    return finish(net, u);
 }
 
 /* ---- from JSON ---- */

@@ -1,5 +1,5 @@
-/* The configuration of the U-Net that three of the four families build.  "net" of a model file holds it
-   (model-file.md). */
+/* The configuration of the U-Net that three of the four families build, and of OpenAI's classifier, which is
+   its way down.  "net" of a model file holds it (model-file.md). */
 #ifndef DDPM_UNET_CONFIG_H
 #define DDPM_UNET_CONFIG_H
 #include <cjson/cJSON.h>
@@ -9,6 +9,8 @@ enum { UNET_LEVELS = 12, UNET_BLOCKS = 64, UNET_WIDTH = 32768, UNET_CHANNELS = 6
 
 /* A list has an entry for each level; level 0 has the full size of the image. */
 struct unet {
+    bool encoder; /* it is a classifier: there is no way up, and attention pooling with so many heads */
+    int heads_pool;
     int height, width, channels, outputs;
     int classes;     /* rows of the table of classes */
     bool null_class; /* the last of these rows stands for no class */
