@@ -45,6 +45,22 @@ static int read_stats(const cJSON *stats, ddpm_error *err)
     return dd_json_end(&j);
 }
 
+/* Checks that every class has a name, of which none is empty. */
+static int read_class_names(const cJSON *list, int classes, ddpm_error *err)
+{
+    const cJSON *name;
+    int n = cJSON_GetArraySize(list), k = 0;
+    if (n != classes)
+        return dd_error(err, DDPM_EDATA, "class_names: %d names found, net.classes is %d", n, classes);
+
+    cJSON_ArrayForEach(name, list) {
+        if (!cJSON_IsString(name) || !*name->valuestring)
+            return dd_error(err, DDPM_EDATA, "class_names[%d]: a text that is not empty is expected", k);
+        k++;
+    }
+    return DDPM_OK;
+}
+
 const char dd_model_average[] = "NAME + average.low.NAME";
 
 /* Reads how far training has come.  The object "run" belongs to the caller of the trainer and is ignored
@@ -94,12 +110,15 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
     dd_json_begin(&j, m->root, "", err);
     dd_json_int(&j, "version", 1, 1);
     const cJSON *net = dd_json_object(&j, "net"), *diffusion = dd_json_object(&j, "diffusion");
-    const cJSON *source = dd_json_object(&j, "source"), *stats = NULL, *tuned = NULL, *train = NULL;
+    const cJSON *source = dd_json_object(&j, "source"), *stats = NULL, *tuned = NULL, *train = NULL,
+                *names = NULL;
     m->stats = dd_json_has(&j, "stats");
     if (m->stats)
         stats = dd_json_object(&j, "stats");
     if (dd_json_has(&j, "tuned"))
         tuned = dd_json_list(&j, "tuned", DD_MODEL_TUNED_MOST);
+    if (dd_json_has(&j, "class_names"))
+        names = dd_json_list(&j, "class_names", INT32_MAX);
     m->training = dd_json_has(&j, "train");
     if (m->training)
         train = dd_json_object(&j, "train");
@@ -120,6 +139,8 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
         code = read_stats(stats, err);
     if (!code && tuned)
         code = dd_model_tuned_read(m, tuned, err);
+    if (!code && names)
+        code = read_class_names(names, m->config.classes, err);
     if (!code && train)
         code = read_training(m, train, err);
     if (!code && has_id)

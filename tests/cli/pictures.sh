@@ -99,3 +99,60 @@ test_transparent_mask() {
 	expect 65 ddpm sample -q -n 1 --steps 2 --from a.png --mask "$(pictures_of)/rgba.png" --fit resize
 	says 'transparent in places'; says 'flatten it first'; ! grep -q 'net.channels' err || fail "$(cat err)"
 }
+
+# The names of classes: from folders into the model, and out of it by --class and info.
+test_class_names() {
+	mkdir -p d/10 d/2 d/shoe "d/a b"
+	for name in 10 2 shoe 'a b'; do { head -c 63 /dev/zero | tr '\0' '\310'; printf '\0'; } | png "d/$name/a.png" 8 8; done
+	set -- --set net.widths=8 --set net.norm.groups=4 --set batch=2 --set diffusion.steps=4 --holdout 0 --grid-every 0 --steps 1 -q
+	expect 0 ddpm train d -o m.ddpm "$@" --set net.height=8 --set net.width=8 --set net.classes=5 --set class_dropout=0.1
+	expect 0 ddpm info m.ddpm; prints 'classes       0 2, 1 10, 2 a b, 3 shoe, 4 4'
+	expect 0 ddpm info m.ddpm --json; prints '"class_names":["2","10","a b","shoe","4"]'
+
+	# By name, by number, and several: the same images however they are asked for.
+	set -- -q -m m.ddpm --steps 2 --format npy
+	ddpm sample "$@" -n 1 --class 3 -o three.npy && ddpm sample "$@" -n 1 --class shoe -o shoe.npy || fail sample
+	same three.npy shoe.npy
+	ddpm sample "$@" --index 1 --class 'a b' -o name.npy && ddpm sample "$@" --index 1 --class '2' -o two.npy || fail sample
+	same name.npy two.npy
+	ddpm sample -q -m m.ddpm --steps 2 -n 5 --class 'shoe,a b' --outdir s --batch 1 || fail sample
+	ddpm sample -q -m m.ddpm --steps 2 -n 5 --class 3,2 --outdir t --threads 3 --shard 0/2 || fail sample
+	ddpm sample -q -m m.ddpm --steps 2 -n 5 --class 3,2 --outdir t || fail sample
+	for file in s/*.png; do same "$file" "t/${file#s/}"; done
+	expect 0 ddpm info s/image-000000.png --json; prints '"class":[3,2]'
+	expect 0 ddpm verify -m m.ddpm s; prints 'the same'
+	expect 0 ddpm verify -m m.ddpm t/image-000001.png
+	expect 0 ddpm sample "$@" -n 2 --class 'shoe,a b' -o both.npy
+	tail -c +129 three.npy >wanted; tail -c +129 both.npy | head -c 256 >found; same found wanted 'image 0 is of the first class'
+	tail -c +129 name.npy >wanted; tail -c 256 both.npy >found; same found wanted 'image 1 is of the second class'
+
+	expect 64 ddpm sample "$@" --class shoo -o x.npy; says '--class shoo: no class has this name, did you mean shoe?'
+	expect 64 ddpm sample "$@" --class shoe,5 -o x.npy; says '--class 5: this model has classes 0 to 4'
+	expect 64 ddpm sample "$@" --class shoe, -o x.npy; says 'no class has this name'
+	expect 64 ddpm sample -n 1 --class shoe; says 'no classes'
+
+	# A training that goes on from the model, upon data whose classes have no names, keeps them.
+	{ printf '\0\0\010\003\0\0\0\002\0\0\0\010\0\0\0\010'; head -c 128 /dev/zero; } >t-images-idx3-ubyte
+	printf '\0\0\010\001\0\0\0\002\001\004' >t-labels-idx1-ubyte
+	expect 0 ddpm train t-images-idx3-ubyte -q -o n.ddpm --init m.ddpm --steps 1 --holdout 0 --grid-every 0 --set batch=2
+	expect 0 ddpm info n.ddpm; prints '3 shoe, 4 4'
+}
+
+# A list in a file, one name a line; what it does not fit is refused.
+test_class_names_of_a_file() {
+	case=$top/tests/golden/cases/A3_scale_shift_classes
+	i=0; while [ $i -lt 10 ]; do printf 'thing %d, of some kind\r\n' $i; i=$((i + 1)); done >names
+	expect 0 ddpm convert -q "$case" --set class_names=names -o a.ddpm
+	expect 0 ddpm info a.ddpm; prints 'classes       0 thing 0, of some kind, 1 thing 1, of some kind'
+	expect 0 ddpm sample -q -m a.ddpm -n 1 --steps 2 --class 'thing 1, of some kind' -o a.png
+	expect 0 ddpm sample -q -m a.ddpm -n 1 --steps 2 --class 1 -o b.png; same a.png b.png
+	tail -n +2 names >few; expect 65 ddpm convert "$case" --set class_names=few -o b.ddpm; says 'few: too few names'
+	{ cat names; echo more; } >many; expect 65 ddpm convert "$case" --set class_names=many -o b.ddpm; says 'many: too many names'
+	{ echo; tail -n +2 names; } >empty; expect 65 ddpm convert "$case" --set class_names=empty -o b.ddpm; says 'empty: line 1 has 0 bytes'
+	{ printf 'a\000b\n'; tail -n +2 names; } >zero; expect 65 ddpm convert "$case" --set class_names=zero -o b.ddpm; says 'line 1 has a zero byte'
+	head -n 1 names >twice; cat twice names | head -n 10 >names2
+	expect 0 ddpm convert -q "$case" --set class_names=names2 -o c.ddpm
+	expect 64 ddpm sample -q -m c.ddpm --class 'thing 0, of some kind'; says 'classes 0 and 1 have this name'
+	expect 66 ddpm convert "$case" --set class_names=nothing -o b.ddpm; says nothing
+	absent b.ddpm
+}

@@ -50,6 +50,32 @@ TEST(recipe, comes_back)
     recipe_free(&stored);
 }
 
+TEST(recipe, several_classes)
+{
+    static const int classes[3] = { 4, 0, 4 };
+    const struct recipe r = { .model = "",
+                              .engine_class = "",
+                              .sampler = "",
+                              .variance = "",
+                              .spacing = "",
+                              .steps = "",
+                              .noise = "",
+                              .from = "",
+                              .format = "png",
+                              .keep_steps = 1,
+                              .guidance = 1,
+                              .class = CLASS_LIST,
+                              .classes = classes,
+                              .class_count = 3 };
+    struct stored_recipe stored;
+    char *text = recipe_text(&r, (const uint32_t[]){ 0 }, 1);
+    REQUIRE(text && strstr(text, "\"class\":[4,0,4]") && !recipe_read(&stored, text, "text", NULL));
+    CHECK(stored.recipe.class == CLASS_LIST && stored.recipe.class_count == 3);
+    CHECK(!memcmp(stored.recipe.classes, classes, sizeof classes));
+    free(text);
+    recipe_free(&stored);
+}
+
 TEST(recipe, differences)
 {
     ddpm_error err;

@@ -72,6 +72,8 @@ TEST(model, configurations_that_are_refused)
         { "plain", "\"order\": \"cos,sin\"", "\"order\": \"both\"", "net.time.order" },
         { "plain", "\"family\": \"none\"", "\"family\": 3", "source.family" },
         { "plain", "\"classes\": 0", "\"classes\": 1e9", "net.classes" },
+        { "plain", "\"source\":", "\"class_names\": [\"a\"], \"source\":",
+          "class_names: 1 names found, net.classes is 0" },
         { "lucid", "\"classes\": 0", "\"classes\": 0, \"null_class\": true",
           "net.null_class is true but net.classes is 0" },
         { "guided", "\"conv4\"", "\"conv3\"", "net.down: \"conv3\" found, one of these is expected" },

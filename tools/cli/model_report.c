@@ -1,5 +1,6 @@
 /* Prints what is in a model, and what it takes to run it. */
 #include "cli/model_report.h"
+#include "cli/class_names.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,14 +44,6 @@ static const cJSON *member(const cJSON *object, const char *key)
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-static void print_classes(const cJSON *classes)
-{
-    int k = 0;
-    for (const cJSON *c = classes ? classes->child : NULL; c; c = c->next, k++)
-        print_plain("%s %d %s%s", k ? "" : "classes      ", k, cJSON_IsString(c) ? c->valuestring : "?",
-                    c->next ? "," : "\n");
-}
-
 /* Prints what ddpm train wrote into its checkpoints: progress and settings. */
 static void print_training(const cJSON *train)
 {
@@ -73,7 +66,6 @@ static void print_training(const cJSON *train)
         print_plain(" %s %s%s", s->string, value ? value : "?", s->next ? "," : "\n");
         cJSON_free(value);
     }
-    print_classes(member(run, "classes"));
 }
 
 /* Prints the provenance of a model, which ddpm convert or ddpm train wrote. */
@@ -107,6 +99,7 @@ static void print_metadata(const ddpm_about *a)
     print_source(member(root, "source"));
     print_statistics(member(root, "stats"));
     print_training(member(root, "train"));
+    class_names_print(member(root, "class_names"));
     cJSON_Delete(root);
 }
 

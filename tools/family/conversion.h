@@ -11,7 +11,8 @@ struct conversion {
     cJSON *net, *diffusion; /* "net" and "diffusion" of the model file (model-file.md), made by the family */
     const void *shape;      /* what the family's map of names needs, in the arena; NULL: nothing */
 
-    float *freq; /* [net.time.dim / 2] time.freq, rounded as in the origin */
+    const char *class_names; /* the file of --set class_names=FILE, or NULL */
+    float *freq;             /* [net.time.dim / 2] time.freq, rounded as in the origin */
 
     double *beta, *alpha_bar; /* [steps] a schedule in the checkpoint; NULL: diffusion.name names it */
     int steps;

@@ -9,17 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/scan.h"
+#include "family/class_file.h"
 
 /* ---- the empty model ---- */
 
 /* Returns the metadata without "id" as a text, which the caller frees with cJSON_free; NULL when out of
-   memory. */
-static char *metadata(struct conversion *v, const struct family *f)
+   memory.  Takes the names of the classes, which may be NULL. */
+static char *metadata(struct conversion *v, const struct family *f, cJSON *names)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddNumberToObject(root, "version", 1);
     cJSON_AddItemToObject(root, "net", v->net);
     cJSON_AddItemToObject(root, "diffusion", v->diffusion);
+    if (names)
+        cJSON_AddItemToObject(root, "class_names", names);
     v->net = v->diffusion = NULL;
 
     cJSON *source = cJSON_AddObjectToObject(root, "source");
@@ -87,7 +90,13 @@ static int create(ddpm_model **m, struct conversion *v, const struct family *f)
     if (code)
         return code;
 
-    char *json = metadata(v, f);
+    cJSON *names = NULL;
+    if (v->class_names)
+        code = class_file_read(&names, v->class_names, (int)member(v->net, "classes"), v->err);
+    if (code)
+        return code;
+
+    char *json = metadata(v, f, names);
     if (!json)
         return dd_error_memory(v->err, "the model");
 

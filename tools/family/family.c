@@ -64,6 +64,7 @@ int family_read(struct conversion *v, const struct family *f)
 {
     char unused[200];
     int code = f->read(v);
+    v->class_names = settings_text(v->say, "class_names", NULL);
 
     /* settings_end reports missing and wrong settings.  Then the code of f->read has no message of its
        own. */

@@ -11,6 +11,7 @@
 #include "cli/memory_limit.h"
 #include "outdir/auto_steps.h"
 #include "outdir/image_name.h"
+#include "sample/class_list.h"
 #include "sample/index_list.h"
 #include "sample/start_place.h"
 
@@ -99,7 +100,7 @@ static int read_settings(struct sample_job *j, ddpm_error *err)
     if (!code)
         code = sample_settings_check(s, err);
     if (!code)
-        code = sample_settings_recipe(&j->recipe, s, err);
+        sample_settings_recipe(&j->recipe, s);
     if (!code)
         set_between(j);
     if (!code && s->name)
@@ -304,6 +305,8 @@ static int open_model(struct sample_job *j, ddpm_error *err)
     if (!code)
         code = image_size_apply(j->model, j->s->size, &j->recipe.size, j->command, &j->s->common, err);
     if (!code)
+        code = class_list_read(&j->recipe, &j->classes, j->s->class, ddpm_model_about(j->model), err);
+    if (!code)
         set_noise_to(j);
     if (!code)
         j->recipe.clip = clip_bound(j->s->clip, ddpm_model_about(j->model));
@@ -344,5 +347,6 @@ void sample_job_close(struct sample_job *j)
     free(j->index);
     free(j->pictures);
     free(j->steps);
+    free(j->classes);
     free(j->whole);
 }

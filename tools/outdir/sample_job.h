@@ -15,6 +15,7 @@ struct sample_job {
     struct between between;          /* the ends of --between */
     char between_text[BETWEEN_TEXT]; /* them as the recipe holds them */
     char *pictures;                  /* the list of those that are pictures, or NULL */
+    int *classes;                    /* those of several classes, or NULL */
     char *steps;                     /* the steps that --steps auto or --fast has chosen, or NULL */
     uint32_t *index;                 /* [n] the images of this shard */
     int n;

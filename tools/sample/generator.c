@@ -117,6 +117,7 @@ int32_t generator_class(const struct generator *s, uint32_t index)
 {
     switch (s->class) {
     case CLASS_ALL: return (int32_t)(index % (uint32_t)s->about->classes);
+    case CLASS_LIST: return s->class_list[index % (uint32_t)s->class_count];
     case CLASS_NONE: return s->about->classes; /* the null class */
     default: return s->class;
     }

@@ -50,6 +50,8 @@ struct generator {
     struct between between;  /* between.frames 0: sampling does not go along a way between two images */
 
     int batch, frames, class; /* images at a time, states to show of each, class or CLASS_... */
+    const int *class_list;    /* [class_count] those of CLASS_LIST */
+    int class_count;
     uint64_t seed;
     size_t d;         /* values of an image */
     double *frame;    /* [batch, frames, d], the states to show */

@@ -33,9 +33,14 @@ static int check_class(struct recipe *r, const ddpm_about *a, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE,
                         "this model has %d classes: choose with --class 0..%d or --class all%s", a->classes,
                         a->classes - 1, a->null_class ? ", or none of them with --class none" : "");
-    if (r->class >= a->classes && a->classes)
-        return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->class,
-                        a->classes - 1);
+
+    int count = r->class == CLASS_LIST ? r->class_count : 1;
+    for (int i = 0; i < count && a->classes; i++) {
+        int class = r->class == CLASS_LIST ? r->classes[i] : r->class;
+        if (class >= a->classes)
+            return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", class,
+                            a->classes - 1);
+    }
     return DDPM_OK;
 }
 
@@ -338,6 +343,8 @@ int generator_open(struct generator *s, struct recipe *r, const struct generator
         .batch = o->batch,
         .frames = r->keep_steps,
         .class = r->class,
+        .class_list = r->classes,
+        .class_count = r->class_count,
         .d = (size_t)a->height * (size_t)a->width * (size_t)a->channels,
     };
     int code = open_all(s, r, o, err);

@@ -15,12 +15,14 @@ static const char program[] = "ddpm " DDPM_VERSION;
 
 enum { FIELDS = 20 }; /* keys of a recipe without those that it has only where they say something */
 
-static void add_class(cJSON *o, int class)
+static void add_class(cJSON *o, const struct recipe *r)
 {
-    if (class >= 0)
-        cJSON_AddNumberToObject(o, "class", class);
+    if (r->class == CLASS_LIST)
+        cJSON_AddItemToObject(o, "class", cJSON_CreateIntArray(r->classes, r->class_count));
+    else if (r->class >= 0)
+        cJSON_AddNumberToObject(o, "class", r->class);
     else
-        cJSON_AddStringToObject(o, "class", class == CLASS_ALL ? "all" : "none");
+        cJSON_AddStringToObject(o, "class", r->class == CLASS_ALL ? "all" : "none");
 }
 
 /* Adds what sampling starts from, and what it keeps of that. */
@@ -42,21 +44,6 @@ static void add_start(cJSON *o, const struct recipe *r)
         cJSON_AddStringToObject(o, "between", r->between);
         cJSON_AddNumberToObject(o, "frames", r->frames);
     }
-}
-
-int recipe_class(int *class, const char *text, ddpm_error *err)
-{
-    char *end;
-    long v = text ? strtol(text, &end, 10) : CLASS_UNSAID;
-    if (text && !strcmp(text, "all"))
-        *class = CLASS_ALL;
-    else if (text && !strcmp(text, "none"))
-        *class = CLASS_NONE;
-    else if (text && (*text < '0' || *text > '9' || *end || v > INT32_MAX))
-        return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, all or none", text);
-    else
-        *class = (int)v;
-    return DDPM_OK;
 }
 
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
@@ -83,7 +70,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     add_start(o, r);
     cJSON_AddStringToObject(o, "spacing", r->spacing);
     cJSON_AddStringToObject(o, "steps", r->steps);
-    add_class(o, r->class);
+    add_class(o, r);
     if (r->guidance != 1)
         cJSON_AddNumberToObject(o, "guidance", r->guidance);
     cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
@@ -102,10 +89,23 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     return text;
 }
 
-static int read_class(struct dd_json *j, const cJSON *root)
+/* Returns how many classes are listed, 0 where there is no list. */
+static int classes_in(const cJSON *root)
+{
+    const cJSON *class = cJSON_GetObjectItemCaseSensitive(root, "class");
+    return cJSON_IsArray(class) ? cJSON_GetArraySize(class) : 0;
+}
+
+/* Reads the class, or a list of `count` classes into s->classes, which is long enough. */
+static int read_class(struct dd_json *j, struct stored_recipe *s, int count)
 {
     static const char *const names[] = { "none", "all", NULL };
-    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(root, "class")))
+    if (count) {
+        s->recipe.classes = s->classes;
+        s->recipe.class_count = dd_json_ints(j, "class", s->classes, count, 0, INT32_MAX);
+        return CLASS_LIST;
+    }
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(s->root, "class")))
         return dd_json_int(j, "class", 0, INT32_MAX);
     return dd_json_choice(j, "class", names) ? CLASS_ALL : CLASS_NONE;
 }
@@ -167,20 +167,20 @@ static void check_between(struct dd_json *j, const struct recipe *r, const int *
     else if (between_pictures(&b) ? !*r->from : *r->from || r->fit || r->colors)
         j->code = dd_error(j->err, DDPM_EDATA, "%s.from, fit and colors do not fit the ends %s", j->path,
                            r->between);
-    else if (r->mask || r->encode || r->class == CLASS_ALL || *r->noise)
-        j->code = dd_error(j->err, DDPM_EDATA, "%s.between does not go with mask, encode, noise or class all",
-                           j->path);
+    else if (r->mask || r->encode || r->class == CLASS_ALL || r->class == CLASS_LIST || *r->noise)
+        j->code = dd_error(j->err, DDPM_EDATA,
+                           "%s.between does not go with mask, encode, noise or several classes", j->path);
     else if (last >= r->frames)
         j->code = dd_error(j->err, DDPM_EDATA, "%s.indices holds %d, expected less than the %d frames",
                            j->path, last, r->frames);
 }
 
 /* Fills r from the members of root; list [n] gets the indices. */
-static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name,
-                       ddpm_error *err)
+static int read_fields(struct stored_recipe *s, int *list, int n, const char *name, ddpm_error *err)
 {
+    struct recipe *r = &s->recipe;
     struct dd_json j;
-    dd_json_begin(&j, root, name, err);
+    dd_json_begin(&j, s->root, name, err);
 
     dd_json_text(&j, "program");
     r->model = dd_json_text(&j, "model");
@@ -212,7 +212,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
 
     r->spacing = dd_json_text(&j, "spacing");
     r->steps = dd_json_text(&j, "steps");
-    r->class = read_class(&j, root);
+    r->class = read_class(&j, s, classes_in(s->root));
     r->guidance = dd_json_has(&j, "guidance") ? dd_json_number(&j, "guidance", 0, GUIDANCE_MOST) : 1;
     r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
     r->scale = dd_json_has(&j, "scale") ? dd_json_int(&j, "scale", 1, SCALE_MOST) : 1;
@@ -250,9 +250,12 @@ int recipe_read(struct stored_recipe *s, const char *text, const char *name, ddp
                         name);
 
     int *list = malloc((size_t)n * sizeof *list);
-    if (!list)
+    s->classes = malloc(((size_t)classes_in(s->root) + 1) * sizeof *s->classes);
+    if (!list || !s->classes) {
+        free(list);
         return dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
-    code = read_fields(&s->recipe, s->root, list, n, name, err);
+    }
+    code = read_fields(s, list, n, name, err);
     if (code) {
         free(list);
         return code;
@@ -267,6 +270,7 @@ void recipe_free(struct stored_recipe *s)
 {
     cJSON_Delete(s->root);
     free(s->index);
+    free(s->classes);
     *s = (struct stored_recipe){ .n = 0 };
 }
 

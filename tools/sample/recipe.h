@@ -11,8 +11,9 @@
 enum { SCALE_MOST = 512, GUIDANCE_MOST = 1000, RESAMPLE_MOST = 256, JUMP_MOST = 65536 };
 
 /* NONE: no class, be it that the model has none or that it knows how to do without; ALL: the class of
-   an image is its index mod classes; UNSAID: nobody has chosen. */
-enum { CLASS_NONE = -1, CLASS_ALL = -2, CLASS_UNSAID = -3 };
+   an image is its index mod classes; LIST: it is that of a list, index mod its length; UNSAID: nobody has
+   chosen. */
+enum { CLASS_NONE = -1, CLASS_ALL = -2, CLASS_UNSAID = -3, CLASS_LIST = -4 };
 
 struct recipe {
     const char *model;        /* id of the model */
@@ -35,15 +36,15 @@ struct recipe {
     const char *between; /* the ends of a way between two images (between.h), or NULL */
     int frames;          /* how many images the way has */
     int class;           /* a class, or CLASS_... */
-    double guidance;     /* scale of the guidance (ddpm_guidance_options); 1: none */
-    int keep_steps;      /* how many states of each image are shown, at least 1 */
-    int scale;           /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
-    const char *noise;   /* hash of a file of given noise, or "" */
-    const char *format;  /* name of the files' format (image_format.h) */
+    const int *classes;  /* [class_count] those of CLASS_LIST */
+    int class_count;
+    double guidance;    /* scale of the guidance (ddpm_guidance_options); 1: none */
+    int keep_steps;     /* how many states of each image are shown, at least 1 */
+    int scale;          /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
+    const char *noise;  /* hash of a file of given noise, or "" */
+    const char *format; /* name of the files' format (image_format.h) */
 };
 
-/* Reads a class as --class takes it: a number, "all", "none", or NULL where it was left out. */
-int recipe_class(int *class, const char *text, ddpm_error *err);
 /* Returns r as JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* Parses settings into *root, to be released by cJSON_Delete.  Earlier versions wrote the key `spacing` as
@@ -54,6 +55,7 @@ int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *e
 struct stored_recipe {
     struct recipe recipe; /* its texts are those of root */
     cJSON *root;
+    int *classes;    /* those of the recipe, or NULL */
     uint32_t *index; /* [n], the images */
     int n;
 };

@@ -24,8 +24,10 @@ const struct option sample_options[] = {
     { "seed", 0, OPTION_SEED, "S", "64 bits, or random (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL,
       FIELD(index), 0, 0 },
-    { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes; none: no class", NULL,
-      FIELD(class), 0, 0 },
+    { "class", 0, OPTION_TEXT, "K",
+      "class of the images, by number or name; a list A,B or all of them: index mod their number; none: no "
+      "class",
+      NULL, FIELD(class), 0, 0 },
     { "from", 0, OPTION_TEXT, "IMAGE",
       "start from this picture with noise on it; from several: a list A,B or a folder, index mod their "
       "number",

@@ -344,7 +344,7 @@ static const char *colors_of(const struct sample_settings *s)
     return s->gray || s->color ? view_color_names()[s->color] : NULL;
 }
 
-int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err)
+void sample_settings_recipe(struct recipe *r, const struct sample_settings *s)
 {
     *r = (struct recipe){
         .seed = s->seed,
@@ -366,5 +366,4 @@ int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, dd
         .encode = s->encode,
         .guidance = s->guidance,
     };
-    return recipe_class(&r->class, s->class, err);
 }

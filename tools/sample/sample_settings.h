@@ -69,5 +69,5 @@ char *sample_settings_tuned(struct recipe *r, const ddpm_about *a);
 int sample_settings_resample(const struct sample_settings *s, const char *sampler);
 /* Fills r from s, whose strings it points to.  It leaves out what depends on the model and on files
    (clip, hashes). */
-int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err);
+void sample_settings_recipe(struct recipe *r, const struct sample_settings *s);
 #endif

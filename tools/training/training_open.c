@@ -33,6 +33,32 @@ static int make_model(struct training *t, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Puts the names of the classes into the plan, from where they go into the model: those of the folders, or
+   else those of --init.  A class without a folder is called by its number. */
+static int name_classes(struct training *t, const cJSON *init, ddpm_error *err)
+{
+    const cJSON *net = cJSON_GetObjectItemCaseSensitive(t->plan.root, "net");
+    const cJSON *given = cJSON_GetObjectItemCaseSensitive(init, "class_names");
+    const struct image_folder *f = &t->data.folder;
+    int classes = (int)cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(net, "classes"));
+    bool folders = classes > 0 && f->classes > 0 && f->classes <= classes;
+    if (!folders && (classes <= 0 || cJSON_GetArraySize(given) != classes))
+        return DDPM_OK;
+
+    cJSON *names = folders ? cJSON_CreateArray() : cJSON_Duplicate(given, 1);
+    for (int i = 0; i < classes && folders; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%d", i);
+        if (i < f->classes)
+            image_folder_class(name, sizeof name, f, i);
+        cJSON_AddItemToArray(names, cJSON_CreateString(name));
+    }
+    if (cJSON_GetArraySize(names) == classes && cJSON_AddItemToObject(t->plan.root, "class_names", names))
+        return DDPM_OK;
+    cJSON_Delete(names);
+    return dd_error_memory(err, t->name);
+}
+
 /* Reads the plan of the training, and makes the model for it. */
 static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err)
 {
@@ -48,6 +74,8 @@ static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err
     cJSON *root = init ? cJSON_Parse(ddpm_model_about(init)->json) : NULL;
     from.init = root;
     code = training_plan_read(&t->plan, &from, err);
+    if (!code)
+        code = name_classes(t, root, err);
     cJSON_Delete(root);
     if (!code && t->plan.cosine && !s->steps)
         code = dd_error(err, DDPM_EUSAGE, "lr_schedule=cosine ends at a step: add --steps N");
@@ -251,22 +279,6 @@ static bool fill_run(struct training *t, const char *engine_class)
            cJSON_AddStringToObject(o, "engine_class", engine_class);
 }
 
-/* Adds the names of the classes to t->run, so that a checkpoint shows them.  They are not compared when a
-   training goes on, as the hash of the data covers the classes. */
-static int describe_classes(struct training *t, ddpm_error *err)
-{
-    const struct image_folder *f = &t->data.folder;
-    cJSON *names = t->about->classes && f->classes ? cJSON_AddArrayToObject(t->run, "classes") : NULL;
-
-    for (int i = 0; names && i < f->classes; i++) {
-        char name[64];
-        image_folder_class(name, sizeof name, f, i);
-        if (!cJSON_AddItemToArray(names, cJSON_CreateString(name)))
-            return dd_error_memory(err, t->name);
-    }
-    return names || !t->about->classes || !f->classes ? DDPM_OK : dd_error_memory(err, t->name);
-}
-
 static int describe_run(struct training *t, ddpm_error *err)
 {
     ddpm_net *net = NULL;
@@ -316,10 +328,8 @@ static int open_init(struct training *t, ddpm_model **init, ddpm_error *err)
 /* Opens everything that the first step needs. */
 static int begin(struct training *t, ddpm_error *err)
 {
-    int code = describe_classes(t, err);
+    int code = open_trainer(t, err);
 
-    if (!code)
-        code = open_trainer(t, err);
     if (!code && t->saved < 0)
         code = begin_anew(t, err);
     if (!code)
