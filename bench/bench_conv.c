@@ -140,8 +140,8 @@ static int open_engine(struct engine *e, const char *name, const struct dd_conv_
 static void close_engine(struct engine *e)
 {
     dd_conv_close(e->conv);
-    free(e->packed);
-    free(e->scratch);
+    dd_memory_free(e->packed);
+    dd_memory_free(e->scratch);
 }
 
 /* A layer for all threads. */
@@ -230,9 +230,9 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
     total[engines + 1] += l->count * dd_conv_flops(&s) * 1e-9;
     putchar('\n');
 
-    free(w);
-    free(x.data);
-    free(y.data);
+    dd_memory_free(w);
+    dd_memory_free(x.data);
+    dd_memory_free(y.data);
     return failed;
 }
 

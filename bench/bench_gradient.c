@@ -60,16 +60,16 @@ static void close_state(struct state *t)
 {
     dd_conv_close(t->conv);
     dd_conv_gradient_close(t->gradient);
-    free(t->ctx.scratch);
-    free(t->x.data);
-    free(t->dx.data);
-    free(t->y.data);
-    free(t->packed);
-    free(t->packed_data);
-    free(t->w);
-    free(t->dw);
-    free(t->db);
-    free(t->scale);
+    dd_memory_free(t->ctx.scratch);
+    dd_memory_free(t->x.data);
+    dd_memory_free(t->dx.data);
+    dd_memory_free(t->y.data);
+    dd_memory_free(t->packed);
+    dd_memory_free(t->packed_data);
+    dd_memory_free(t->w);
+    dd_memory_free(t->dw);
+    dd_memory_free(t->db);
+    dd_memory_free(t->scale);
 }
 
 /* A pass other than packing. */

@@ -437,9 +437,9 @@ int bench_kernels(int argc, char **argv)
         if (masks[i])
             gemm_table(&w);
     }
-    free(w.x);
-    free(w.y);
-    free(w.v);
-    free(w.b);
+    dd_memory_free(w.x);
+    dd_memory_free(w.y);
+    dd_memory_free(w.v);
+    dd_memory_free(w.b);
     return 0;
 }

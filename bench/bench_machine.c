@@ -94,7 +94,7 @@ double bench_read(int threads)
     struct dd_team *team = dd_parallel_create(threads);
 
     if (!x || !team) {
-        free(x);
+        dd_memory_free(x);
         dd_parallel_free(team);
         return 0;
     }
@@ -106,7 +106,7 @@ double bench_read(int threads)
         dd_parallel_run(team, add_up, &(struct reading){ x, sums });
         best = fmin(best, bench_now() - start);
     }
-    free(x);
+    dd_memory_free(x);
     dd_parallel_free(team);
     return sums[0] ? (double)LARGE / best : 0;
 }
@@ -126,7 +126,7 @@ double bench_copy(void)
 
     memset(x, 1, 2 * SMALL);
     double seconds = bench_time(copy_small, x, ROUNDS, 0.005).best;
-    free(x);
+    dd_memory_free(x);
     return 2 * (double)SMALL / seconds;
 }
 

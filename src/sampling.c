@@ -61,7 +61,7 @@ const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c)
 
 void ddpm_chain_free(ddpm_chain *c)
 {
-    free(c);
+    dd_memory_free(c);
 }
 
 const char *const *ddpm_spacing_names(void)

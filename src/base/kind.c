@@ -55,12 +55,21 @@ static bool has(const unsigned char *data, size_t size, size_t at, const char *b
     return size >= at + n && !memcmp(data + at, bytes, n);
 }
 
+static bool holds(const unsigned char *data, size_t size, const char *text)
+{
+    const unsigned char *end = data + size, *at = data;
+    size_t n = strlen(text);
+    while (at && (size_t)(end - at) >= n && memcmp(at, text, n))
+        at = memchr(at + 1, *text, (size_t)(end - at - 1));
+    return at && (size_t)(end - at) >= n;
+}
+
 /* Returns whether the text occurs in the first or the last 64 kB.  A zip archive lists its members at its
    end. */
 static bool mentions(const unsigned char *data, size_t size, const char *text)
 {
     size_t part = size < 1 << 16 ? size : 1 << 16;
-    return memmem(data, part, text, strlen(text)) || memmem(data + size - part, part, text, strlen(text));
+    return holds(data, part, text) || holds(data + size - part, part, text);
 }
 
 /* Returns whether data begin with a length that a header may have, and a brace behind it.  A file that is

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include "base/system.h"
 
 size_t dd_memory_bytes(size_t n, size_t size, size_t align)
 {
@@ -21,12 +21,13 @@ void *dd_memory(size_t n, size_t size)
     enum { ALIGN = 64, HUGE = 2 << 20 };
 
     size_t bytes = dd_memory_bytes(n, size, ALIGN), align = bytes < HUGE ? ALIGN : HUGE;
-    void *p = bytes ? aligned_alloc(align, (bytes + align - 1) / align * align) : NULL;
-#ifdef MADV_HUGEPAGE
-    if (p && align == HUGE)
-        madvise(p, bytes / HUGE * HUGE, MADV_HUGEPAGE);
-#endif
+    void *p = bytes ? dd_system_block(align, bytes) : NULL;
     return p ? memset(p, 0, bytes) : NULL;
+}
+
+void dd_memory_free(void *block)
+{
+    dd_system_block_free(block);
 }
 
 void *dd_memory_more(void *list, size_t n, size_t size)

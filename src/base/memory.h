@@ -6,9 +6,11 @@
 #include "base/error.h"
 
 /* Returns a zeroed block of n * size bytes (of at least 64), aligned to 64, or NULL when there is no memory
-   or n * size overflows.  Its pages have been touched, so using it later cannot fail.  Release it with
-   free(). */
+   or n * size overflows.  Its pages have been touched, so using it later cannot fail.  dd_memory_free
+   releases it. */
 void *dd_memory(size_t n, size_t size);
+/* Releases a block of dd_memory, which may be NULL. */
+void dd_memory_free(void *block);
 
 /* Returns n * size rounded up to a multiple of align, and at least align; 0 when that is too large. */
 size_t dd_memory_bytes(size_t n, size_t size, size_t align);

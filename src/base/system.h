@@ -167,6 +167,13 @@ void dd_system_wake(struct dd_system_sleepers *s);
 /* Returns the number of this process.  A fork changes it. */
 long dd_system_process(void);
 
+/* ---- memory ---- */
+
+/* Returns a block of at least so many bytes, aligned to a power of two; NULL: there is no memory.  With an
+   alignment of 2 MB it lies on huge pages if the system has them. */
+void *dd_system_block(size_t align, size_t bytes);
+void dd_system_block_free(void *block);
+
 /* ---- the process ---- */
 
 /* Prepares a program at the beginning of main.  Standard streams that the caller has closed are opened so

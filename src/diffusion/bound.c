@@ -103,10 +103,10 @@ void dd_bound_free(ddpm_bound *b)
     if (!b)
         return;
     dd_sampler_free(b->s);
-    free(b->image);
-    free(b->part);
-    free(b->work);
-    free(b);
+    dd_memory_free(b->image);
+    dd_memory_free(b->part);
+    dd_memory_free(b->work);
+    dd_memory_free(b);
 }
 
 /* Returns v, or 0 if v is negative, which only rounding can cause.  NaN stays NaN. */

@@ -91,9 +91,9 @@ void dd_guidance_free(ddpm_guidance *g)
 {
     if (!g)
         return;
-    free(g->x);
-    free(g->out);
-    free(g->classes);
+    dd_memory_free(g->x);
+    dd_memory_free(g->out);
+    dd_memory_free(g->classes);
     free(g);
 }
 

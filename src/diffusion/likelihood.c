@@ -177,21 +177,21 @@ void dd_likelihood_free(ddpm_likelihood *l)
 {
     if (!l)
         return;
-    free(l->chain);
-    free(l->way);
-    free(l->image);
-    free(l->state);
-    free(l->slope);
-    free(l->probe);
-    free(l->next);
-    free(l->x);
-    free(l->w);
-    free(l->p);
-    free(l->product);
-    free(l->t);
-    free(l->class);
-    free(l->row);
-    free(l);
+    dd_memory_free(l->chain);
+    dd_memory_free(l->way);
+    dd_memory_free(l->image);
+    dd_memory_free(l->state);
+    dd_memory_free(l->slope);
+    dd_memory_free(l->probe);
+    dd_memory_free(l->next);
+    dd_memory_free(l->x);
+    dd_memory_free(l->w);
+    dd_memory_free(l->p);
+    dd_memory_free(l->product);
+    dd_memory_free(l->t);
+    dd_memory_free(l->class);
+    dd_memory_free(l->row);
+    dd_memory_free(l);
 }
 
 /* ---- start ---- */

@@ -194,11 +194,11 @@ void dd_sampler_free(ddpm_sampler *s)
 {
     if (!s)
         return;
-    free(s->chain);
-    free(s->state);
+    dd_memory_free(s->chain);
+    dd_memory_free(s->state);
     dd_posterior_free(&s->posterior);
     dd_arena_free(&s->arena);
-    free(s);
+    dd_memory_free(s);
 }
 
 double *dd_sampler_row(ddpm_sampler *s, int buffer, int k)

@@ -250,7 +250,7 @@ void dd_parallel_free(struct dd_team *t)
             dd_system_thread_join(&t->member[i].thread);
         dd_system_sleepers_end(&t->asleep);
     }
-    free(t);
+    dd_memory_free(t);
 }
 
 /* ---- tasks ---- */

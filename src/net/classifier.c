@@ -112,7 +112,7 @@ void dd_classifier_free(ddpm_classifier *c)
     if (!c)
         return;
     dd_gradient_free(c->gradient);
-    free(c->x);
+    dd_memory_free(c->x);
     free(c);
 }
 

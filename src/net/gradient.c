@@ -124,7 +124,7 @@ int dd_gradient_create_by_inputs(struct dd_gradient **out, const ddpm_model *m, 
         return code;
 
     /* The layers have packed what they need from the weights. */
-    free((*out)->weights);
+    dd_memory_free((*out)->weights);
     (*out)->weights = NULL;
     return DDPM_OK;
 }
@@ -254,7 +254,7 @@ void dd_gradient_free(struct dd_gradient *g)
         return;
     dd_net_free(g->net);
     free(g->offset);
-    free(g->weights);
-    free(g->sums);
+    dd_memory_free(g->weights);
+    dd_memory_free(g->sums);
     free(g);
 }

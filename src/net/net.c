@@ -246,10 +246,10 @@ void dd_net_free(ddpm_net *net)
         dd_conv_gradient_close(net->reverse[i]);
     dd_plan_free(&net->plan);
     dd_program_free(&net->program);
-    free(net->weights);
-    free(net->activations);
-    free(net->scratch);
-    free(net->io);
+    dd_memory_free(net->weights);
+    dd_memory_free(net->activations);
+    dd_memory_free(net->scratch);
+    dd_memory_free(net->io);
     dd_arena_free(&net->arena);
     dd_parallel_free(net->team);
     free(net);

@@ -61,11 +61,11 @@ void dd_vjp_free(ddpm_vjp *v)
     if (!v)
         return;
     dd_gradient_free(v->gradient);
-    free(v->x);
-    free(v->dx);
-    free(v->out);
-    free(v->dout);
-    free(v->t);
+    dd_memory_free(v->x);
+    dd_memory_free(v->dx);
+    dd_memory_free(v->out);
+    dd_memory_free(v->dout);
+    dd_memory_free(v->t);
     free(v);
 }
 

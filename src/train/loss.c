@@ -27,7 +27,7 @@ static int make_chain(struct dd_loss *l, const ddpm_about *a, ddpm_error *err)
     for (int i = 0; i < a->steps; i++)
         t[i] = i;
     int code = dd_chain_create(&l->chain, a->steps, t, a->alpha_bar, a->beta, err);
-    free(t);
+    dd_memory_free(t);
     return code;
 }
 
@@ -81,11 +81,11 @@ int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_
 void dd_loss_free(struct dd_loss *l)
 {
     dd_posterior_free(&l->posterior);
-    free(l->chain);
-    free(l->t);
-    free(l->eps);
-    free(l->work);
-    free(l->each);
+    dd_memory_free(l->chain);
+    dd_memory_free(l->t);
+    dd_memory_free(l->eps);
+    dd_memory_free(l->work);
+    dd_memory_free(l->each);
     *l = (struct dd_loss){ 0 };
 }
 

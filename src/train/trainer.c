@@ -146,16 +146,16 @@ void dd_trainer_free(ddpm_trainer *t)
     dd_model_free(t->plain);
     dd_gradient_free(t->gradient);
     dd_loss_free(&t->loss);
-    free(t->average);
-    free(t->low);
-    free(t->m);
-    free(t->v);
-    free(t->x);
-    free(t->t);
-    free(t->out);
-    free(t->dout);
-    free(t->classes);
-    free(t->scratch);
+    dd_memory_free(t->average);
+    dd_memory_free(t->low);
+    dd_memory_free(t->m);
+    dd_memory_free(t->v);
+    dd_memory_free(t->x);
+    dd_memory_free(t->t);
+    dd_memory_free(t->out);
+    dd_memory_free(t->dout);
+    dd_memory_free(t->classes);
+    dd_memory_free(t->scratch);
     free(t);
 }
 

@@ -172,8 +172,8 @@ void dd_tuner_free(ddpm_tuner *t)
     if (!t)
         return;
     dd_gradient_free(t->gradient);
-    free(t->x);
-    free(t->in);
+    dd_memory_free(t->x);
+    dd_memory_free(t->in);
     dd_arena_free(&t->arena);
     free(t);
 }

@@ -60,7 +60,7 @@ static struct dd_map input(const struct layer_case *t, const char *name, int c, 
 {
     float *dense = numbers(t, "", name);
     struct dd_map m = spread(t, dense, c, gap);
-    free(dense);
+    dd_memory_free(dense);
     return m;
 }
 
@@ -149,7 +149,8 @@ static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int
 
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx);
-    map_free(&x), map_free(&du), free(v), free(gamma), free(beta), free(all), free(scratch);
+    map_free(&x), map_free(&du), dd_memory_free(v), dd_memory_free(gamma), dd_memory_free(beta),
+        dd_memory_free(all), dd_memory_free(scratch);
 }
 
 static double norm_factor(const struct layer_case *t)
@@ -193,7 +194,7 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
 
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx), gather(out[3], &residual);
-    map_free(&x), map_free(&dy), free(gain), free(all), free(scratch);
+    map_free(&x), map_free(&dy), dd_memory_free(gain), dd_memory_free(all), dd_memory_free(scratch);
 }
 
 static double rms_factor(const struct layer_case *t)
@@ -233,7 +234,7 @@ static void attention_run(const struct layer_case *t, const struct dd_kernels *k
              &(struct attending){ &dqkv, &dy, &qkv, &a, memory, memory ? out[1] : NULL, linear });
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dqkv);
-    map_free(&qkv), map_free(&dy), free(all), free(scratch);
+    map_free(&qkv), map_free(&dy), dd_memory_free(all), dd_memory_free(scratch);
 }
 
 static void softmax_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
@@ -296,7 +297,7 @@ static void check_output(const struct layer_case *t, const struct output *o, int
             check_fail(__FILE__, __LINE__, "%s.%d.%s[%zu] = %.9g, expected %.9g within %.3g", t->kind, t->i,
                        o->name, i, got[i], base + want[i], bound);
     }
-    free(want), free(size);
+    dd_memory_free(want), dd_memory_free(size);
 }
 
 static void check_case(const struct kind *kind, const struct layer_case *t, unsigned cpu, int add)
@@ -328,7 +329,8 @@ static void check_case(const struct kind *kind, const struct layer_case *t, unsi
     }
 
     for (int i = 0; i < OUTPUTS; i++)
-        free(out[0][i]), free(out[1][i]), free(out[2][i]), free(before[i]);
+        dd_memory_free(out[0][i]), dd_memory_free(out[1][i]), dd_memory_free(out[2][i]),
+            dd_memory_free(before[i]);
 }
 
 static void check_kind(const struct kind *kind)

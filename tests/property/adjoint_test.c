@@ -185,7 +185,7 @@ TEST(gradient, classes)
         CHECK(table[19 + c] == before[19 + c]);
         CHECK(table[38 + c] == before[38 + c] + d[0] + d[2 * dy.stride] + d[3 * dy.stride]);
     }
-    map_free(&dy), free(table), free(before);
+    map_free(&dy), dd_memory_free(table), dd_memory_free(before);
 }
 
 /* The gradients of a store. */
@@ -249,7 +249,7 @@ static void check_store(unsigned cpu, float scale, bool adds)
 
     for (int i = 0; i < 3; i++)
         map_free(&dz[i]), map_free(&dr[i]), map_free(&dadd[i]);
-    map_free(&dy), map_free(&z), map_free(&r), map_free(&add), free(scratch);
+    map_free(&dy), map_free(&z), map_free(&r), map_free(&add), dd_memory_free(scratch);
 }
 
 TEST(gradient, store_is_adjoint)
@@ -369,7 +369,7 @@ static void run_images(image_gradient *f, const struct dd_kernels *k, int thread
     float *scratch = scratch_create(scratch_of(k, dx->n, threads)), *v = floats_create(V_FLOATS, -1, 1, 9);
     team_run(&(struct dd_context){ k, threads, scratch, NULL }, call_gradient,
              &(struct images){ f, dx, dy, x, v });
-    free(scratch), free(v);
+    dd_memory_free(scratch), dd_memory_free(v);
 }
 
 TEST(gradient, same_bits_for_any_batch)

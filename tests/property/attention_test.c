@@ -232,7 +232,7 @@ static void attention_run(const struct kind *kind, unsigned cpu, int threads, co
              &(struct attending){ kind->forward, c->y, &copy, a, a->memory ? c->memory : NULL });
     CHECK(scratch_whole(scratch, size) && map_whole(c->y) && map_same(&copy, 0, qkv, 0, qkv->n));
     map_free(&copy);
-    free(scratch);
+    dd_memory_free(scratch);
 }
 
 static void check_cases(const struct kind *kind)
@@ -260,7 +260,7 @@ static void check_cases(const struct kind *kind)
 
             map_free(&qkv);
             map_free(&y);
-            free(memory);
+            dd_memory_free(memory);
         }
 }
 
@@ -295,7 +295,7 @@ static void check_bits(const struct kind *kind)
     map_free(&qkv);
     map_free(&y);
     map_free(&expected);
-    free(memory);
+    dd_memory_free(memory);
 }
 
 TEST(attention, softmax_is_its_formula)

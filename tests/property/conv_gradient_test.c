@@ -49,7 +49,8 @@ static struct problem problem_create(struct dd_conv_shape s, int n, int which, e
 static void problem_free(struct problem *p)
 {
     map_free(&p->x), map_free(&p->dx), map_free(&p->dz);
-    free(p->w), free(p->dw), free(p->db), free(p->scale), free(p->shift);
+    dd_memory_free(p->w), dd_memory_free(p->dw), dd_memory_free(p->db), dd_memory_free(p->scale),
+        dd_memory_free(p->shift);
 }
 
 struct run {
@@ -113,7 +114,7 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
     CHECK(map_whole(&p->dx));
 
     dd_conv_gradient_close(g);
-    free(packed), free(scratch);
+    dd_memory_free(packed), dd_memory_free(scratch);
 }
 
 static double at(const struct dd_map *m, int image, int y, int x, int c)
@@ -358,7 +359,7 @@ static void adjoint(struct dd_conv_shape s, int n)
     CHECK_NEAR(data, forward, 49 * sqrt(deepest) * u * (sizes[0] + sizes[1]));
     CHECK_NEAR(weight, forward, 49 * sqrt(deepest) * u * (sizes[0] + sizes[2]));
 
-    free(packed), free(scratch), map_free(&y), problem_free(&p);
+    dd_memory_free(packed), dd_memory_free(scratch), map_free(&y), problem_free(&p);
 }
 
 TEST(conv_gradient, is_the_adjoint_of_forward)

@@ -50,7 +50,8 @@ static struct problem problem_create(struct dd_conv_shape s, int n, int which)
 static void problem_free(struct problem *p)
 {
     map_free(&p->x), map_free(&p->y), map_free(&p->residual);
-    free(p->w), free(p->bias), free(p->scale), free(p->shift), free(p->add);
+    dd_memory_free(p->w), dd_memory_free(p->bias), dd_memory_free(p->scale), dd_memory_free(p->shift),
+        dd_memory_free(p->add);
 }
 
 struct run {
@@ -131,7 +132,7 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
     CHECK(map_whole(y));
 
     dd_conv_close(c);
-    free(packed), free(scratch);
+    dd_memory_free(packed), dd_memory_free(scratch);
     return asked;
 }
 

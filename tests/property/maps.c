@@ -28,7 +28,7 @@ struct dd_map map_create(int n, int h, int w, int c, int gap, unsigned seed)
 
 void map_free(struct dd_map *m)
 {
-    free(m->data);
+    dd_memory_free(m->data);
     m->data = NULL;
 }
 

@@ -16,7 +16,7 @@ int map_whole(const struct dd_map *m);
 /* Returns whether n images of m, from `first` on, have the bits of those of expected, from
    expected_first on. */
 int map_same(const struct dd_map *m, int first, const struct dd_map *expected, int expected_first, int n);
-/* Returns n floats of U(low, high); the caller frees them. */
+/* Returns n floats of U(low, high); released by dd_memory_free. */
 float *floats_create(size_t n, float low, float high, unsigned seed);
 /* Makes a block as large as a layer asks for, whose end is watched; scratch_whole returns whether
    that end is untouched. */

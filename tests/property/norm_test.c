@@ -52,7 +52,8 @@ static struct vectors vectors_create(int n, int c)
 
 static void vectors_free(struct vectors *v)
 {
-    free(v->gamma), free(v->beta), free(v->emb), free(v->scale), free(v->shift);
+    dd_memory_free(v->gamma), dd_memory_free(v->beta), dd_memory_free(v->emb), dd_memory_free(v->scale),
+        dd_memory_free(v->shift);
 }
 
 /* A group norm and its arguments. */
@@ -81,7 +82,7 @@ static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const
     team_run(&(struct dd_context){ &k, threads, scratch, NULL }, norm_forward,
              &(struct group_norm){ v->scale + at, v->shift + at, x, &norm });
     CHECK(scratch_whole(scratch, size));
-    free(scratch);
+    dd_memory_free(scratch);
 }
 
 /* Checks one group of one image. */

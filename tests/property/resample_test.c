@@ -37,7 +37,7 @@ static void setting_create(struct setting *s, unsigned cpu, int threads)
 static void setting_free(struct setting *s)
 {
     CHECK(scratch_whole(s->scratch, s->size));
-    free(s->scratch), map_free(&s->x), free(s->scale), free(s->shift);
+    dd_memory_free(s->scratch), map_free(&s->x), dd_memory_free(s->scale), dd_memory_free(s->shift);
 }
 
 /* Returns act(x scale + shift) and sets *size to what its error is relative to. */
@@ -215,7 +215,7 @@ static void check_embed(unsigned cpu, int dim, int cos_first)
     }
 
     CHECK(map_whole(&y));
-    map_free(&y), free(f);
+    map_free(&y), dd_memory_free(f);
 }
 
 TEST(embed, timestep)
@@ -246,7 +246,7 @@ static void check_classes(unsigned mask, bool add)
 
     CHECK(map_whole(&y));
     map_free(&y), map_free(&before);
-    free(table);
+    dd_memory_free(table);
 }
 
 TEST(embed, classes)

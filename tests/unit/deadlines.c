@@ -14,8 +14,22 @@ TEST(time_budget, times_of_day)
         { "12pm", 12, 0 }, { "18h", 18, 0 },     { "18h30", 18, 30 },  { "0:01", 0, 1 },
     };
 
-    static const char *const bad[] = { "6",    "13pm", "0am", "25h",       "24:00",         "6:60",
-                                       "6am7", "am",   "",    "6 o'clock", "2030-02-31 6pm" };
+    static const char *const bad[] = { "6",
+                                       "13pm",
+                                       "0am",
+                                       "25h",
+                                       "24:00",
+                                       "6:60",
+                                       "6am7",
+                                       "am",
+                                       "",
+                                       "6 o'clock",
+                                       "2030-02-31 6pm",
+                                       "2130-01-31T6pm",
+                                       "2130-01-31 18h",
+                                       "2130-1 6pm",
+                                       "-6:00",
+                                       "+6:00" };
     time_t now = time(NULL);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct time_budget p;

@@ -55,7 +55,7 @@ TEST(memory, blocks)
         CHECK((uintptr_t)p % 64 == 0);
         for (size_t k = 0; k < sizes[i][0] * sizes[i][1]; k++)
             CHECK(p[k] == 0);
-        free(p);
+        dd_memory_free(p);
     }
     CHECK(!dd_memory(SIZE_MAX / 2, 4) && !dd_memory(SIZE_MAX, 1) && !dd_memory(SIZE_MAX / 4 + 1, 4));
 }

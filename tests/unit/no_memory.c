@@ -57,7 +57,7 @@ static int fill_arena(void *context, ddpm_error *err)
     int good = dd_arena(&a, 3, 5) && dd_arena(&a, 1, 100000) && dd_arena_text(&a, "%d", 7);
     dd_arena_free(&a);
     void *block = good ? dd_memory(10, 10) : NULL;
-    free(block);
+    dd_memory_free(block);
     return block ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory");
 }
 

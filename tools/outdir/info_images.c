@@ -121,7 +121,7 @@ static void count_lines(struct count *c, const struct manifest *l, const char *f
     c->listed = l->lines;
     for (size_t i = 0; i < l->lines; i++) {
         const struct manifest_line *line = &l->line[i];
-        char path[PATH_MAX];
+        char path[4096];
         struct dd_system_file f;
         int length = snprintf(path, sizeof path, "%s/%s", folder, line->ok ? line->file : "");
         c->made += line->ok && length < (int)sizeof path && dd_system_examine_link(&f, path) &&

@@ -121,9 +121,15 @@ static int read_header(struct manifest *l, const char *text, size_t size, ddpm_e
         code = dd_error(err, DDPM_EDATA,
                         "%s: its first line is no JSON object, which would hold the settings", l->path);
     cJSON_Delete(root);
-    if (!code && !(l->header = strndup(text, size)))
-        code = dd_error_memory(err, l->path);
-    return code;
+    if (code)
+        return code;
+
+    l->header = malloc(size + 1);
+    if (!l->header)
+        return dd_error_memory(err, l->path);
+    memcpy(l->header, text, size);
+    l->header[size] = 0;
+    return DDPM_OK;
 }
 
 int manifest_lines(struct manifest *l, const char *text, size_t size, ddpm_error *err)

@@ -1,10 +1,12 @@
 /* report.html is complete in itself: it has plots as SVG and images as data URIs, no script, and loads no
    other file.  Every number in its tables is a number of the JSON, as text. */
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 #include "cli/folder.h"
 #include "trial/bench_report.h"
 
@@ -212,21 +214,24 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
     struct picture p = { all->width, height, all->channels, all->bytes,
                          all->pixel +
                              (size_t)i * (size_t)height * (size_t)all->width * (size_t)all->channels };
-    char *png = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&png, &size);
-    int code = memory ? picture_write(memory, &p, "", err)
-                      : dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
+    FILE *scratch = dd_system_scratch();
+    if (!scratch)
+        return dd_error(err, DDPM_EIO, "no temporary file for a picture: %s", strerror(errno));
 
-    if (memory)
-        fclose(memory);
+    int code = picture_write(scratch, &p, "", err);
+    size_t size = code ? 0 : (size_t)ftell(scratch);
+    unsigned char *png = malloc(size + 1);
+    rewind(scratch);
+    if (!code && (!png || fread(png, 1, size, scratch) != size))
+        code = dd_error(err, DDPM_EIO, "a picture cannot be read back: %s", strerror(errno));
+    fclose(scratch);
 
     /* Base64 has four characters for every three bytes, the last of which may be incomplete, and a zero. */
     unsigned char *text = code ? NULL : malloc(4 * (size / 3) + 8);
     if (!code && !text)
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
     if (!code) {
-        EVP_EncodeBlock(text, (const unsigned char *)png, (int)size);
+        EVP_EncodeBlock(text, png, (int)size);
         fprintf(f, "<td><img alt=\"%s, %d steps, image %d\" src=\"data:image/png;base64,%s\"></td>",
                 one->sampler, one->K, i, (const char *)text);
     }
