@@ -1,6 +1,7 @@
 /* ddpm eval: measures the bits per dimension of a data set, -log2 p(x0) / d <= L_T + sum_i L_i + L_0 (Ho et
-   al. 2020, equation 5).  It prints the mean over images with a 95 % interval, and every term with the mean
-   squared errors of eps and x0.
+   al. 2020, equation 5), or with --ode by the probability-flow ODE (Song et al. 2021, section 4.3).  It
+   prints the mean over images with a 95 % interval, and every term with the mean squared errors of eps and
+   x0.
 
    Noise depends only on seed, place in the data and t, so two chains are compared on the same noise, image by
    image.  Batch, threads and interruptions change no bit. */
@@ -18,18 +19,22 @@
 #include "cli/memory_limit.h"
 #include "cli/options.h"
 #include "measure/checked_data.h"
+#include "measure/eval_report.h"
 #include "measure/evaluation.h"
 #include "measure/statistics.h"
 
 enum { BATCH = 16 };
 
+/* The tolerance of --ode unless another one is given. */
+static const double TOLERANCE = 1e-4;
+
 struct settings {
     struct common common;
-    const char *model, *size, *steps, *spacing, *variance, *clip, *fit, *resume, *output;
+    const char *model, *size, *steps, *spacing, *variance, *clip, *fit, *resume, *output, *probe;
     int64_t images, batch, class;
-    double memory;
+    double memory, tolerance;
     uint64_t seed;
-    bool skip_bad, statistics, force, gray, color;
+    bool skip_bad, ode, statistics, force, gray, color;
 };
 static const struct settings defaults = { .class = -1 };
 
@@ -41,28 +46,73 @@ struct job {
     const ddpm_about *about;
     struct checked_data data;
     struct evaluation e;
-    cJSON *about_run; /* the settings that a resumed run must have */
+    struct evaluation_ode ode; /* with --ode */
+    cJSON *about_run;          /* the settings that a resumed run must have */
 };
 
 /* ---- before the first image ---- */
 
+/* Reads the settings of the ODE, and refuses those that belong to the other method.  DDPM_EUSAGE. */
+static int read_ode(struct job *j, ddpm_error *err)
+{
+    const struct settings *s = j->s;
+    char *end = NULL;
+    long steps = s->steps ? strtol(s->steps, &end, 10) : 0;
+
+    if (!s->ode && (s->tolerance > 0 || s->probe))
+        return dd_error(err, DDPM_EUSAGE, "--%s is a setting of the ODE: add --ode",
+                        s->probe ? "probe" : "tolerance");
+    if (!s->ode)
+        return DDPM_OK;
+    if (s->spacing || s->variance || s->clip)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--spacing, --variance and --clip are settings of the bound, and --ode has none of them");
+    if (s->statistics)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--statistics measures the steps of the bound, and --ode has none of them");
+    if (s->steps && (*end || steps < 1 || steps > 65536))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--steps %.40s: with --ode a number of equal steps is expected, 1 to 65536",
+                        s->steps);
+    if (s->steps && s->tolerance > 0)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--steps makes equal steps, and --tolerance chooses their length: leave one out");
+
+    j->ode.steps = (int)steps;
+    j->ode.tolerance = s->tolerance > 0 ? s->tolerance : TOLERANCE;
+    j->ode.probe = s->probe && !strcmp(s->probe, "gaussian") ? DDPM_GAUSSIAN : DDPM_RADEMACHER;
+    return DDPM_OK;
+}
+
+/* Adds the settings of the method to o.  Returns whether there was memory. */
+static bool describe_method(const struct job *j, cJSON *o)
+{
+    const ddpm_tables *t = ddpm_chain_tables(j->e.chain);
+
+    if (j->s->ode)
+        return cJSON_AddStringToObject(o, "method", "ode") &&
+               cJSON_AddNumberToObject(o, "ode.steps", j->ode.steps) &&
+               cJSON_AddNumberToObject(o, "tolerance", j->ode.steps ? 0 : j->ode.tolerance) &&
+               cJSON_AddStringToObject(o, "probe", evaluation_probe_names()[j->ode.probe]);
+    return cJSON_AddNumberToObject(o, "steps", t->K) &&
+           cJSON_AddNumberToObject(o, "steps.crc32", evaluation_check(t->t, (size_t)t->K)) &&
+           cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->e.bound)) &&
+           cJSON_AddNumberToObject(o, "clip", clip_bound(j->s->clip, j->about));
+}
+
 /* Lists the settings that a resumed run must have, in j->about_run. */
 static int describe_run(struct job *j, ddpm_error *err)
 {
-    const ddpm_tables *t = ddpm_chain_tables(j->e.chain);
     cJSON *o = j->about_run = cJSON_CreateObject();
     char seed[24], model[IMAGE_SIZE_MODEL];
 
     /* The seed is text, as a JSON number does not hold 64 bits. */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->s->seed);
     bool ok = o && cJSON_AddStringToObject(o, "model", image_size_model(model, j->about->id, j->size)) &&
-              cJSON_AddNumberToObject(o, "steps", t->K) &&
-              cJSON_AddNumberToObject(o, "steps.crc32", evaluation_check(t->t, (size_t)t->K)) &&
-              cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->e.bound)) &&
-              cJSON_AddNumberToObject(o, "clip", clip_bound(j->s->clip, j->about)) &&
-              cJSON_AddStringToObject(o, "seed", seed) &&
+              describe_method(j, o) && cJSON_AddStringToObject(o, "seed", seed) &&
               cJSON_AddNumberToObject(o, "class", (double)j->s->class) &&
-              cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(j->e.net)->engine_class);
+              cJSON_AddStringToObject(o, "engine class", evaluation_engine_class(&j->e));
     return ok ? DDPM_OK : dd_error_memory(err, "the settings");
 }
 
@@ -72,7 +122,7 @@ static int check_counted(struct job *j, ddpm_error *err)
     const struct eval_sums *sums = &j->e.eval_sums;
 
     for (size_t k = 0; k < sums->images; k++) {
-        const double *row = sums->image + k * EVAL_SUMS_COLUMNS;
+        const double *row = eval_sums_row(sums, k);
         int code = dataset_read(&j->data.set, j->e.x0, k, err);
         if (code)
             return code;
@@ -117,6 +167,7 @@ static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
         .bytes = s->memory,
         .name = "--memory-limit",
         .model = j->model,
+        .backward = s->ode,
         .command = &command_eval,
         .common = &s->common,
     };
@@ -151,6 +202,7 @@ static int open_evaluation(struct job *j, ddpm_error *err)
         .data = &j->data.set,
         .command = &command_eval,
         .common = &s->common,
+        .ode = s->ode ? &j->ode : NULL,
         .steps = s->steps ? s->steps : "all",
         .spacing = s->spacing,
         .variance = s->variance ? s->variance : "auto",
@@ -165,7 +217,9 @@ static int open_evaluation(struct job *j, ddpm_error *err)
 static int job_open(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    int code = model_open_whole(&j->model, s->model, err);
+    int code = read_ode(j, err);
+    if (!code)
+        code = model_open_whole(&j->model, s->model, err);
     if (!code)
         code = image_size_apply(j->model, s->size, &j->size, &command_eval, &s->common, err);
     if (code)
@@ -207,104 +261,21 @@ static int save(void *user, ddpm_error *err)
 
 /* ---- the results ---- */
 
-/* Prints "name":v; null if v is not finite, which JSON has no number for. */
-static void print_member(const char *name, double v)
-{
-    if (isfinite(v))
-        printf("\"%s\":%.17g", name, v);
-    else
-        printf("\"%s\":null", name);
-}
-
-/* Prints the terms of all steps, as a table or as lines of JSON. */
-static void print_steps(const struct job *j, bool json)
-{
-    static const char *const heads[] = { "i", "t", "bits", "mse_eps", "mse_x0" };
-    const struct eval_sums *sums = &j->e.eval_sums;
-
-    if (!json)
-        printf("%6s%8s%14s%14s%14s\n", heads[0], heads[1], heads[2], heads[3], heads[4]);
-    for (int i = 0; i < sums->K; i++) {
-        const double v[5] = { i, ddpm_chain_tables(j->e.chain)->t[i], eval_sums_at(sums, EVAL_SUMS_TERM, i),
-                              eval_sums_at(sums, EVAL_SUMS_MSE_EPS, i),
-                              eval_sums_at(sums, EVAL_SUMS_MSE_X0, i) };
-        if (!json) {
-            printf("%6g%8g%14.6g%14.6g%14.6g\n", v[0], v[1], v[2], v[3], v[4]);
-            continue;
-        }
-        for (int k = 0; k < 5; k++) {
-            putchar(k ? ',' : '{');
-            print_member(heads[k], v[k]);
-        }
-        puts("}");
-    }
-}
-
-/* Bits per dimension, as means over the images that were not lost. */
-struct result {
-    size_t n;                  /* images */
-    double prior, l0, between; /* L_T, L_0 and the sum of the terms between them */
-    double total, low, high;   /* the whole bound and its 95 % interval, which is NaN for a single image */
-};
-
-static struct result result_of(const struct eval_sums *sums)
-{
-    struct eval_sums_mean total = eval_sums_mean(sums, EVAL_SUMS_TOTAL);
-    struct result r = { .n = sums->images - sums->lost,
-                        .prior = eval_sums_mean(sums, EVAL_SUMS_PRIOR).mean,
-                        .l0 = eval_sums_mean(sums, EVAL_SUMS_L0).mean,
-                        .total = total.mean,
-                        .low = fmax(0, total.mean - total.half),
-                        .high = total.mean + total.half };
-
-    for (int i = 1; i < sums->K; i++)
-        r.between += eval_sums_at(sums, EVAL_SUMS_TERM, i);
-    return r;
-}
-
-static void print_text(const struct job *j, const struct result *r)
-{
-    int K = j->e.eval_sums.K;
-
-    printf("L_T %.6g, L_0 %.6g, the %d terms between %.6g bits/dim\n", r->prior, r->l0, K - 1, r->between);
-    printf("total %.6g bits/dim", r->total);
-    if (r->n > 1)
-        printf(", 95 %% interval %.6g to %.6g", r->low, r->high);
-    printf("; %zu image%s, %d steps, variance %s\n", r->n, r->n == 1 ? "" : "s", K,
-           ddpm_bound_variance(j->e.bound));
-}
-
-static void print_json(const struct job *j, const struct result *r)
-{
-    const struct eval_sums *sums = &j->e.eval_sums;
-
-    printf("{\"images\":%zu,\"lost\":%zu,\"skipped\":%zu,\"steps\":%d,\"variance\":\"%s\",", r->n, sums->lost,
-           j->data.skipped, sums->K, ddpm_bound_variance(j->e.bound));
-    print_member("prior", r->prior);
-    putchar(',');
-    print_member("l0", r->l0);
-    putchar(',');
-    print_member("between", r->between);
-    putchar(',');
-    print_member("total", r->total);
-    if (isfinite(r->high))
-        printf(",\"interval\":[%.17g,%.17g]}\n", r->low, r->high);
-    else
-        puts(",\"interval\":null}");
-}
-
 static void announce(const struct job *j)
 {
     const ddpm_tables *t = ddpm_chain_tables(j->e.chain);
     const struct common *common = &j->s->common;
     size_t skipped = j->data.skipped, count = j->data.set.count;
+    char steps[40];
 
-    if (t->warning)
+    if (t->warning && !j->s->ode)
         remark(&command_eval, common, "%s", t->warning);
     if (skipped)
         remark(&command_eval, common, "%zu image%s skipped, %zu left", skipped, skipped == 1 ? "" : "s",
                count);
-    if (common->verbose)
+    if (common->verbose && j->s->ode)
+        remark(&command_eval, common, "%zu images, ODE with %s", count, eval_report_steps(steps, &j->ode));
+    else if (common->verbose)
         remark(&command_eval, common, "%zu images, %d steps, variance %s", count, t->K,
                ddpm_bound_variance(j->e.bound));
 }
@@ -330,12 +301,8 @@ static int finish(struct job *j)
         return INTERRUPTED;
     }
 
-    struct result r = result_of(sums);
-    print_steps(j, j->s->common.json);
-    if (j->s->common.json)
-        print_json(j, &r);
-    else
-        print_text(j, &r);
+    eval_report_print(&(struct eval_report){ &j->e, j->s->ode ? &j->ode : NULL, j->data.skipped },
+                      j->s->common.json);
     return sums->lost ? exit_code(DDPM_ENAN) : 0;
 }
 
@@ -381,6 +348,13 @@ static const struct option options[] = {
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL,
       FIELD(skip_bad), 0, 0 },
     OPTION_GROUP("How it is measured"),
+    { "ode", 0, OPTION_FLAG, NULL,
+      "the likelihood by the probability-flow ODE instead of the bound; --steps K are K equal steps", NULL,
+      FIELD(ode), 0, 0 },
+    { "tolerance", 0, OPTION_NUMBER, "X", "of --ode: the largest error of a step (default: 1e-4)", NULL,
+      FIELD(tolerance), 1e-7, 0.1 },
+    { "probe", 0, OPTION_CHOICE, "NAME", "of --ode: the random direction of the trace (default: rademacher)",
+      evaluation_probe_names, FIELD(probe), 0, 0 },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)",
       NULL, FIELD(steps), 0, 0 },
     { "spacing", 0, OPTION_CHOICE, "NAME",
@@ -414,7 +388,7 @@ const struct command command_eval = {
     .most = 1,
     .run = run,
     .does = "Measures a model: bits per dimension of a data set under any chain of steps, in all its terms, "
-            "with the errors of eps and x0.\n"
+            "with the errors of eps and x0. --ode measures the likelihood instead, which is tighter.\n"
             "DATA is a folder of images (or of sub-folders, one a class), an IDX file (.gz too), CIFAR-10's "
             "binary batches (a file or their folder), or a .npy or .npz array.",
     .examples = "  ddpm eval -n 100 --steps 50 --fit pad t10k-images-idx3-ubyte.gz\n  ddpm eval -m "

@@ -17,6 +17,48 @@ test_eval() {
 	expect 64 ddpm eval
 }
 
+# The likelihood by the ODE: the same bits for batch, threads and resumption, below the bound of the same images,
+# and nearer to itself the smaller the tolerance is.
+test_eval_ode() {
+	command -v python3 >/dev/null || skip 'python3 is needed'
+	ddpm sample -q -n 5 --steps 10 --outdir d || fail 'sample'
+	expect 0 ddpm eval d --ode --steps 2; prints 'dequantisation 6.99435'; prints 'ODE with 2 steps, 13 calls'
+	expect 0 ddpm eval d --ode --json --tolerance 1e-2 --threads 1 --batch 1; mv out one
+	expect 0 ddpm eval d --ode --json --tolerance 1e-2 --threads 3 --batch 3; same out one 'threads and batch'
+	for key in images method steps tolerance probe calls prior change dequantisation total interval; do prints "\"$key\":"; done
+	expect 0 ddpm eval d --ode --json --tolerance 1e-2 -n 2 --resume state
+	expect 0 ddpm eval d --ode --json --tolerance 1e-2 --resume state; says 'after 2 of 5'; same out one 'resumption'
+	expect 64 ddpm eval d --ode --tolerance 1e-3 --resume state; says 'tolerance'
+	expect 64 ddpm eval d --steps 4 --resume state
+	for other in '--seed 1' '--probe gaussian'; do
+		expect 0 ddpm eval d --ode --json --tolerance 1e-2 $other; ! cmp -s out one || fail "$other changes nothing"
+	done
+	expect 0 ddpm eval d --ode --json --steps 12; mv out fine
+	expect 0 ddpm eval d --json --steps 100; tail -n 1 out >bound
+	python3 - <<-'END' || fail "$(cat one fine bound)"
+	import json
+	one, fine, bound = (json.load(open(name)) for name in ("one", "fine", "bound"))
+	parts = fine["prior"] + fine["change"] + fine["dequantisation"]
+	assert abs(fine["total"] - parts) < 1e-9 and fine["calls"] == 6 * 12 + 1, fine
+	assert abs(one["total"] - fine["total"]) < 0.05, "the tolerance"
+	assert 1 < fine["total"] < bound["total"], "the bound is not above the likelihood"
+	END
+}
+
+test_eval_ode_refusals() {
+	ddpm sample -q -n 1 --steps 3 --outdir d || fail 'sample'
+	expect 64 ddpm eval d --tolerance 1e-3; says '--tolerance is a setting of the ODE: add --ode'
+	expect 64 ddpm eval d --probe gaussian; says '--probe is a setting of the ODE'
+	expect 64 ddpm eval d --ode --steps 10,20; says 'a number of equal steps is expected'
+	expect 64 ddpm eval d --ode --steps 4 --tolerance 1e-3; says 'leave one out'
+	for option in '--variance beta' '--spacing quad' '--clip no'; do
+		expect 64 ddpm eval d --ode $option; says 'settings of the bound'
+	done
+	expect 64 ddpm eval d --ode --statistics -o new.ddpm; says 'measures the steps of the bound'; absent new.ddpm
+	expect 64 ddpm eval d --ode --tolerance 1e-9; says 'tolerance'
+	expect 64 ddpm eval d --ode --probe sobol; says 'rademacher'
+}
+
 # A number in the file that has changed is found, wherever it is, and the file stays as it is.
 test_eval_damaged_state() {
 	command -v python3 >/dev/null || skip 'python3 is needed'

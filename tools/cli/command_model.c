@@ -142,10 +142,21 @@ int model_open_whole(ddpm_model **m, const char *path, ddpm_error *err)
     return code;
 }
 
+static ddpm_net_options net_options(const struct common *c, int batch)
+{
+    return (ddpm_net_options){ .batch = batch, .threads = (int)c->threads, .cpu = c->cpu, .conv = c->conv };
+}
+
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err)
 {
-    ddpm_net_options o = { .batch = batch, .threads = (int)c->threads, .cpu = c->cpu, .conv = c->conv };
+    const ddpm_net_options o = net_options(c, batch);
     return ddpm_net_create(net, m, &o, err);
+}
+
+int model_vjp(ddpm_vjp **v, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err)
+{
+    const ddpm_net_options o = net_options(c, batch);
+    return ddpm_vjp_create(v, m, &o, err);
 }
 
 unsigned model_save_flags(const ddpm_model *m, bool replace)

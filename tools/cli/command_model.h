@@ -27,6 +27,8 @@ int model_open_whole(ddpm_model **m, const char *path, ddpm_error *err);
 /* Creates a network for `batch` images with the threads, instruction set and engine that the user asked
    for. */
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
+/* The same for a network with its vector-Jacobian product. */
+int model_vjp(ddpm_vjp **v, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
 /* Returns the flags of ddpm_model_save for a model made from m: its weights are as narrow as those of m.
    replace: an existing file may be replaced. */
 unsigned model_save_flags(const ddpm_model *m, bool replace);

@@ -28,21 +28,24 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, ddpm_
 {
     const ddpm_about *a = ddpm_model_about(l->model);
     double d = (double)a->height * a->width * a->channels;
-    ddpm_net *net;
+    ddpm_net *net = NULL;
+    ddpm_vjp *vjp = NULL;
     if (!(l->bytes > 0))
         return DDPM_OK;
 
-    int code = model_net(&net, l->model, l->common, 1, err);
+    int code = l->backward ? model_vjp(&vjp, l->model, l->common, 1, err)
+                           : model_net(&net, l->model, l->common, 1, err);
     if (code)
         return code;
 
-    const ddpm_net_about *n = ddpm_net_describe(net);
+    const ddpm_net_about *n = vjp ? ddpm_vjp_describe(vjp) : ddpm_net_describe(net);
     /* All are bytes; d is the number of values of an image. */
     double samples = (STATES + 2.0 * l->frames) * d * sizeof(double);
     double kept = l->images * d * l->frames * sizeof(float);
     double image = (double)n->activations + (double)n->scratch + samples;
     double first = dd_system_memory_peak() + samples + kept;
     ddpm_net_free(net);
+    ddpm_vjp_free(vjp);
 
     double fit = 1 + (l->bytes - first) / image;
     if (fit < 1)

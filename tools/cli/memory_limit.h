@@ -11,6 +11,7 @@ struct memory_limit {
     int frames;       /* frames kept for each image */
 
     const ddpm_model *model; /* the network that the images go through */
+    bool backward;           /* they also go back through it: ddpm_vjp */
     const struct command *command;
     const struct common *common;
 };

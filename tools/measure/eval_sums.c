@@ -1,6 +1,6 @@
-/* The file is a safetensors container with "sums" [5, K] and "images" [n, 5] as in eval_sums.h, and the
-   settings as metadata.  It carries a hash, because a number that has changed on the disk looks like a
-   measured one. */
+/* The file is a safetensors container with "sums" [5, K] and "images" [n, columns] as in eval_sums.h, and the
+   settings as metadata; by the ODE there are no sums.  It carries a hash, because a number that has changed
+   on the disk looks like a measured one. */
 #include "measure/eval_sums.h"
 #include <math.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@ static const char key[] = "ddpm.eval";
 
 int eval_sums_create(struct eval_sums *t, int K, size_t room, ddpm_error *err)
 {
-    *t = (struct eval_sums){ .K = K, .room = room };
-    t->sum = calloc((size_t)K * EVAL_SUMS_SUMS, sizeof *t->sum);
-    t->image = calloc(room, EVAL_SUMS_COLUMNS * sizeof *t->image);
+    *t = (struct eval_sums){ .K = K, .columns = K ? EVAL_SUMS_CALLS : EVAL_SUMS_CALLS + 1, .room = room };
+    t->sum = calloc((size_t)K * EVAL_SUMS_SUMS + 1, sizeof *t->sum);
+    t->image = calloc(room, (size_t)t->columns * sizeof *t->image);
     if (t->sum && t->image)
         return DDPM_OK;
     return dd_error(err, DDPM_ENOMEM, "out of memory for the results of %zu images of %d steps", room, K);
@@ -29,19 +29,33 @@ void eval_sums_free(struct eval_sums *t)
     free(t->image);
 }
 
+const double *eval_sums_row(const struct eval_sums *t, size_t k)
+{
+    return t->image + k * (size_t)t->columns;
+}
+
+/* Adds a row, of which a lost image has the first two numbers alone. */
+static void add_row(struct eval_sums *t, double row[EVAL_SUMS_CALLS + 1], bool lost)
+{
+    if (lost)
+        row[EVAL_SUMS_TOTAL] = row[EVAL_SUMS_PRIOR] = row[EVAL_SUMS_L0] = NAN;
+    memcpy(t->image + t->images * (size_t)t->columns, row, (size_t)t->columns * sizeof *row);
+    t->images++;
+    t->lost += lost;
+}
+
+void eval_sums_add_likelihood(struct eval_sums *t, uint32_t index, uint32_t check,
+                              const ddpm_likelihood_image *l)
+{
+    double row[] = { index, check, l->total, l->prior, l->change, l->calls };
+    add_row(t, row, l->lost != 0);
+}
+
 void eval_sums_add(struct eval_sums *t, uint32_t index, uint32_t check, const ddpm_bound_image *b)
 {
     const double *part[EVAL_SUMS_SUMS] = { b->term, b->mse_eps, b->mse_x0, b->gamma, b->mse };
-    double row[EVAL_SUMS_COLUMNS] = { index, check, NAN, NAN, NAN };
-
-    if (!b->lost) {
-        row[EVAL_SUMS_TOTAL] = b->total;
-        row[EVAL_SUMS_PRIOR] = b->prior;
-        row[EVAL_SUMS_L0] = b->term[0];
-    }
-    memcpy(t->image + t->images * EVAL_SUMS_COLUMNS, row, sizeof row);
-    t->images++;
-    t->lost += b->lost != 0;
+    double row[] = { index, check, b->total, b->prior, b->term[0], 0 };
+    add_row(t, row, b->lost != 0);
 
     for (int s = 0; s < EVAL_SUMS_SUMS && !b->lost; s++)
         for (int i = 0; i < t->K; i++)
@@ -55,7 +69,7 @@ double eval_sums_at(const struct eval_sums *t, int sum, int i)
 
 static bool is_lost(const struct eval_sums *t, size_t k)
 {
-    return isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]);
+    return isnan(eval_sums_row(t, k)[EVAL_SUMS_TOTAL]);
 }
 
 struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column)
@@ -64,7 +78,7 @@ struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column)
 
     for (size_t k = 0; k < t->images; k++)
         if (!is_lost(t, k))
-            sum += t->image[k * EVAL_SUMS_COLUMNS + (size_t)column];
+            sum += eval_sums_row(t, k)[column];
 
     double mean = sum / n;
 
@@ -72,7 +86,7 @@ struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column)
            cancel. */
     for (size_t k = 0; k < t->images; k++)
         if (!is_lost(t, k))
-            squares += pow(t->image[k * EVAL_SUMS_COLUMNS + (size_t)column] - mean, 2);
+            squares += pow(eval_sums_row(t, k)[column] - mean, 2);
 
     if (!(n > 1))
         return (struct eval_sums_mean){ mean, NAN };
@@ -93,7 +107,7 @@ int eval_sums_save(const struct eval_sums *t, const char *path, const cJSON *set
         { .name = "images",
           .dtype = DD_F64,
           .rank = 2,
-          .dim = { t->images, EVAL_SUMS_COLUMNS },
+          .dim = { t->images, (uint64_t)t->columns },
           .data = (const unsigned char *)t->image },
     };
 
@@ -106,7 +120,7 @@ int eval_sums_save(const struct eval_sums *t, const char *path, const cJSON *set
         return dd_error_memory(err, path);
     int code = dd_output_create(&o, path, 1, err);
     if (!code)
-        code = dd_safetensors_write_hashed(o.stream, entry, 2, meta, err);
+        code = dd_safetensors_write_hashed(o.stream, t->K ? entry : entry + 1, t->K ? 2 : 1, meta, err);
     if (code)
         dd_output_abandon(&o);
     else
@@ -150,8 +164,8 @@ static int load(struct eval_sums *t, const struct dd_safetensors *s, const struc
         return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured",
                         path, (unsigned long long)images->dim[0], t->room);
     const struct dd_matrix_shape sums = { DD_F64, EVAL_SUMS_SUMS, (uint64_t)t->K };
-    const struct dd_matrix_shape rows = { DD_F64, images->dim[0], EVAL_SUMS_COLUMNS };
-    code = dd_safetensors_matrix(t->sum, s, "sums", sums, path, err);
+    const struct dd_matrix_shape rows = { DD_F64, images->dim[0], (uint64_t)t->columns };
+    code = t->K ? dd_safetensors_matrix(t->sum, s, "sums", sums, path, err) : DDPM_OK;
     if (!code)
         code = dd_safetensors_matrix(t->image, s, "images", rows, path, err);
     if (code)

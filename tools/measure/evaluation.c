@@ -1,5 +1,5 @@
-/* Evaluates the variational bound (paper, equation 5) on the images of a data set, in their
-   order.  An image that the network loses to NaN is named; the others do not change by it. */
+/* Evaluates the variational bound (paper, equation 5) or the likelihood by the ODE on the images of a data
+   set, in their order.  An image that the network loses to NaN is named; the others do not change by it. */
 #include "measure/evaluation.h"
 #include <stdlib.h>
 #include <zlib.h>
@@ -9,6 +9,12 @@
 #include "cli/progress.h"
 
 enum { BATCH = 16, SAVE_SECONDS = 30 };
+
+const char *const *evaluation_probe_names(void)
+{
+    static const char *const names[] = { "rademacher", "gaussian", NULL };
+    return names;
+}
 
 uint32_t evaluation_check(const double *x, size_t n)
 {
@@ -28,15 +34,32 @@ static int open_bound(struct evaluation *e, const struct evaluation_options *giv
     return ddpm_bound_create(&e->bound, e->chain, &o, e->d, e->batch, e->warning, err);
 }
 
+static int open_likelihood(struct evaluation *e, const struct evaluation_options *given, ddpm_error *err)
+{
+    ddpm_likelihood_options o;
+
+    ddpm_likelihood_defaults(&o, e->about);
+    o.steps = given->ode->steps;
+    o.tolerance = given->ode->tolerance;
+    o.probe = given->ode->probe;
+    o.seed = given->seed;
+    o.vjp = ddpm_vjp_run;
+    o.vjp_user = e->vjp;
+    return ddpm_likelihood_create(&e->likelihood, e->chain, &o, e->d, e->batch, err);
+}
+
 static int open_all(struct evaluation *e, const struct evaluation_options *o, ddpm_error *err)
 {
-    int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->spacing, err);
-    if (!code)
+    bool ode = o->ode != NULL;
+    int code = ddpm_chain_respace(&e->chain, e->about, ode ? "all" : o->steps, ode ? NULL : o->spacing, err);
+    if (!code && ode)
+        code = model_vjp(&e->vjp, o->model, e->common, e->batch, err);
+    else if (!code)
         code = model_net(&e->net, o->model, e->common, e->batch, err);
     if (!code)
-        code = open_bound(e, o, err);
+        code = ode ? open_likelihood(e, o, err) : open_bound(e, o, err);
     if (!code)
-        code = eval_sums_create(&e->eval_sums, ddpm_chain_tables(e->chain)->K, e->data->count, err);
+        code = eval_sums_create(&e->eval_sums, ode ? 0 : ddpm_chain_tables(e->chain)->K, e->data->count, err);
     if (code)
         return code;
 
@@ -71,6 +94,8 @@ void evaluation_close(struct evaluation *e)
     eval_sums_free(&e->eval_sums);
     ddpm_bound_free(e->bound);
     ddpm_net_free(e->net);
+    ddpm_likelihood_free(e->likelihood);
+    ddpm_vjp_free(e->vjp);
     ddpm_chain_free(e->chain);
     free(e->x0);
     free(e->index);
@@ -78,7 +103,14 @@ void evaluation_close(struct evaluation *e)
     *e = (struct evaluation){ .batch = 0 };
 }
 
-/* Reads n images from image `first` on, and begins their bound. */
+/* ---- one batch, by either method ---- */
+
+const char *evaluation_engine_class(const struct evaluation *e)
+{
+    return (e->vjp ? ddpm_vjp_describe(e->vjp) : ddpm_net_describe(e->net))->engine_class;
+}
+
+/* Reads n images from image `first` on, and begins them. */
 static int load_batch(struct evaluation *e, size_t first, int n, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -91,7 +123,30 @@ static int load_batch(struct evaluation *e, size_t first, int n, ddpm_error *err
     }
     if (code)
         return code;
-    return ddpm_bound_start(e->bound, e->x0, e->index, e->about->classes ? e->classes : NULL, n, err);
+    const int32_t *classes = e->about->classes ? e->classes : NULL;
+    if (e->likelihood)
+        return ddpm_likelihood_start(e->likelihood, e->x0, e->index, classes, n, err);
+    return ddpm_bound_start(e->bound, e->x0, e->index, classes, n, err);
+}
+
+/* Returns what is left to do: terms of each image, or by the ODE the part of its way. */
+static double left_of(const struct evaluation *e)
+{
+    return e->likelihood ? ddpm_likelihood_left(e->likelihood) : ddpm_bound_left(e->bound);
+}
+
+static int take_step(struct evaluation *e, ddpm_error *err)
+{
+    return e->likelihood ? ddpm_likelihood_step(e->likelihood, err) : ddpm_bound_step(e->bound, err);
+}
+
+static void add(struct evaluation *e, int row)
+{
+    uint32_t index = e->index[row], check = evaluation_check(e->x0 + (size_t)row * e->d, e->d);
+    if (e->likelihood)
+        eval_sums_add_likelihood(&e->eval_sums, index, check, ddpm_likelihood_read(e->likelihood, row));
+    else
+        eval_sums_add(&e->eval_sums, index, check, ddpm_bound_read(e->bound, row));
 }
 
 /* Names every image that was lost at chain position i.  The step's sentence names the first;
@@ -113,43 +168,51 @@ static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error
     }
 }
 
+/* Returns the units of progress of an image: its terms, or by the ODE itself. */
+static double units(const struct evaluation *e)
+{
+    return e->likelihood ? 1 : e->eval_sums.K;
+}
+
 /* Returns whether a batch of n images would end too late, by the rate of its terms since
    `begun`; left: how many terms each image still needs. */
-static bool too_late(struct evaluation *e, double begun, int n, int left)
+static bool too_late(struct evaluation *e, double begun, int n, double left)
 {
-    int terms = e->eval_sums.K - left;
+    double terms = e->eval_sums.K - left;
     double now = progress_now();
 
     /* Nothing is known before the first term. */
-    if (!e->until || !terms)
+    if (!e->until || terms <= 0)
         return false;
-    e->call = (now - begun) / ((double)terms * n);
+    e->call = (now - begun) / (terms * n);
     return now + e->call * left * n > e->until;
 }
 
-/* Measures all terms of n images from image `first` on, and adds them to the sums.  If the user
+/* Measures n images from image `first` on, and adds them to the sums.  If the user
    interrupts, or the batch would end too late, nothing is added. */
 static int measure(struct evaluation *e, size_t first, int n, struct progress *p, ddpm_error *err)
 {
-    int code = load_batch(e, first, n, err), left;
-    double begun = progress_now(), done = (double)first * e->eval_sums.K;
+    int code = load_batch(e, first, n, err);
+    double begun = progress_now(), each = units(e), left;
 
-    while (!code && !interrupted && !e->late && (left = ddpm_bound_left(e->bound)) > 0) {
+    while (!code && !interrupted && !e->late && (left = left_of(e)) > 0) {
         e->late = too_late(e, begun, n, left);
-        progress_at(p, done + (double)(e->eval_sums.K - left) * n);
-        code = ddpm_bound_step(e->bound, err);
+        progress_at(p, (double)first * each + (each - left) * n);
+        code = take_step(e, err);
 
         /* A lost image drops out of its batch; the others go on. */
         if (code == DDPM_ENAN) {
             progress_clear(p);
-            name_lost(e, n, left - 1, err);
+            if (e->likelihood)
+                complain(e->command, err);
+            else
+                name_lost(e, n, (int)left - 1, err);
             code = DDPM_OK;
         }
     }
 
     for (int row = 0; row < n && !code && !interrupted && !e->late; row++)
-        eval_sums_add(&e->eval_sums, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d),
-                      ddpm_bound_read(e->bound, row));
+        add(e, row);
     return code;
 }
 
@@ -174,8 +237,8 @@ int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, d
     double saved = 0;
     int code = DDPM_OK;
 
-    progress_begin(&p, e->common, "terms", (double)e->data->count * e->eval_sums.K);
-    p.first = (double)begun * e->eval_sums.K;
+    progress_begin(&p, e->common, e->likelihood ? "images" : "terms", (double)e->data->count * units(e));
+    p.first = (double)begun * units(e);
     p.what = e->what;
 
     while (!code && !interrupted && !e->late && e->eval_sums.images < e->data->count) {
