@@ -22,11 +22,11 @@ test_one_file() {
 	expect 66 ddpm sample -n 1 -m nothing.ddpm -o x.png; says 'nothing.ddpm'
 	echo rubbish >rubbish.ddpm
 	expect 65 ddpm sample -n 1 -m rubbish.ddpm -o x.png; says 'rubbish.ddpm'
-	expect 64 ddpm sample -n 1 --steps 1 -o a.JPG; says 'a.JPG: images are written as .png or .npy'
-	expect 64 ddpm sample -n 1 --steps 1 --outdir d --name '%d.bmp'; says 'written as .png or .npy'
+	expect 64 ddpm sample -n 1 --steps 1 -o a.JPG; says 'a.JPG: images are written as .png, .npy or .npz'
+	expect 64 ddpm sample -n 1 --steps 1 --outdir d --name '%d.bmp'; says 'written as .png, .npy or .npz'
 	expect 0 ddpm sample -n 1 --steps 1 -o a.jpg --format png; rm a.jpg
-	for name in a.npz a.pt a.bin a.safetensors a.tar.gz a.v2; do
-		expect 64 ddpm sample -n 1 --steps 1 -o $name; says 'written as .png or .npy'
+	for name in a.pkl a.pt a.bin a.safetensors a.tar.gz a.v2; do
+		expect 64 ddpm sample -n 1 --steps 1 -o $name; says 'written as .png, .npy or .npz'
 	done
 	expect 64 ddpm sample -n 1 --steps 1 -o a.png --format npy; says 'writes no .png'
 	expect 64 ddpm sample -n 1 --steps 1 -o a.NPY --format png; says 'writes no .NPY'

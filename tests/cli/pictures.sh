@@ -156,3 +156,30 @@ test_class_names_of_a_file() {
 	expect 66 ddpm convert "$case" --set class_names=nothing -o b.ddpm; says nothing
 	absent b.ddpm
 }
+
+# What an evaluator reads: the bytes of the pictures, and their classes.
+test_npz() {
+	ddpm sample -q -n 4 --steps 2 -o a.npz --batch 1 && ddpm sample -q -n 4 --steps 2 -o b.npz --threads 3 || fail sample
+	same a.npz b.npz
+	ddpm sample -q -n 4 --steps 2 --outdir d && rm d/manifest.jsonl || fail sample
+	expect 0 ddpm eval a.npz --steps 2 --json; cp out of_archive
+	expect 0 ddpm eval d --steps 2 --json; same out of_archive 'the images of the archive and the pictures'
+
+	expect 0 ddpm convert -q "$top/tests/golden/cases/A3_scale_shift_classes" -o c.ddpm
+	ddpm sample -q -m c.ddpm -n 4 --class 7 --steps 2 -o c.npz && ddpm sample -q -m c.ddpm -n 4 --class 7 --steps 2 --outdir e || fail sample
+	rm e/manifest.jsonl
+	expect 0 ddpm eval -m c.ddpm c.npz --steps 2 --json; cp out of_archive
+	expect 0 ddpm eval -m c.ddpm e --class 7 --steps 2 --json
+	sed 's/"class":[^,]*,//' out >found; sed 's/"class":[^,]*,//' of_archive >wanted; same found wanted 'its classes'
+	expect 0 ddpm eval -m c.ddpm e --class 6 --steps 2 --json; ! cmp -s out of_archive || fail 'any class gives the same'
+	ddpm sample -q -m c.ddpm -n 4 --class 7,2 --steps 2 -o two.npz || fail sample
+	[ "$(tail -c +1 two.npz | od -An -v -tu1 | tr -s ' \n' ' ' | grep -c ' 7 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0 7 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0 ')" -eq 1 ] || fail 'the classes are not 7 2 7 2'
+
+	expect 73 ddpm sample -n 1 --steps 1 -o a.npz; says 'a.npz: exists already'
+	expect 64 ddpm sample -n 1 --steps 1 --outdir f --format npz; says 'leave out --outdir'
+	expect 64 ddpm sample -n 1 --steps 2 --keep-steps 2 -o f.npz; says 'leave out --keep-steps'
+	expect 64 ddpm sample -n 1 --steps 1 -o f.png --format npz; says '--format npz writes no .png'
+	expect 64 ddpm sample -n 1 --steps 1 -o f.npz --show; says 'leave out the format npz'
+	ddpm sample -n 1 --steps 1 --format npz -o - 2>err | cat >out; grep -q 'standard output: an archive is written into a file' err || fail "$(cat err)"
+	absent f f.npz f.png
+}

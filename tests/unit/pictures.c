@@ -6,7 +6,9 @@
 #include "tests/check.h"
 #include "tools/sample/index_list.h"
 #include "tools/image/array_file.h"
+#include "tools/image/dataset_array.h"
 #include "tools/image/picture.h"
+#include "tools/sample/image_archive.h"
 
 enum { ROOM = 1 << 16 };
 
@@ -176,4 +178,35 @@ TEST(picture, index_list)
         CHECK(index_list(&index, &n, wrong[i], 0, &err) == DDPM_EUSAGE);
         free(index);
     }
+}
+
+/* An archive has what went in, for the reader of data sets, and the same bytes each time.  A device that is
+   full is an error. */
+TEST(picture, archive)
+{
+    static const double image[2][25] = { { -1, 1 }, { 0, 0.5 } };
+    const ddpm_about a = { .height = 5, .width = 5, .channels = 1 };
+    const char *path = check_path(check_folder(), "two.npz");
+    struct image_archive p;
+    struct dataset_array read;
+    ddpm_error err;
+
+    FILE *f = fopen(path, "wb"), *full = fopen("/dev/full", "wb");
+    REQUIRE(f && !image_archive_open(&p, 3, &a, true, &err));
+    image_archive_add(&p, image[0], 0x01020304);
+    image_archive_add(&p, image[1], 7);
+    CHECK(!image_archive_write(&p, f, &err) && !fclose(f));
+    if (full) {
+        setvbuf(full, NULL, _IONBF, 0);
+        CHECK(image_archive_write(&p, full, &err) == DDPM_EIO &&
+              strstr(err.text, "cannot write the archive"));
+        fclose(full);
+    }
+    image_archive_free(&p);
+
+    REQUIRE(!dataset_array_open(&read, path, 0, &err));
+    CHECK(read.count == 2 && read.height == 5 && read.width == 5 && read.channels == 1);
+    CHECK(!memcmp(read.data, "\0\377\200\200", 4) && !memcmp(read.data + 25, "\200\277\200", 3));
+    CHECK(read.classes && read.classes[0] == 0x01020304 && read.classes[1] == 7);
+    dataset_array_close(&read);
 }

@@ -8,9 +8,9 @@
 #include "base/error.h"
 #include "image/array_file.h"
 
-int array_head(FILE *f, const char *type, const size_t *dim, int rank, ddpm_error *err)
+size_t array_head_bytes(unsigned char head[ARRAY_HEAD], const char *type, const size_t *dim, int rank)
 {
-    char text[256], shape[128] = "";
+    char text[192], shape[128] = "";
     size_t n = 0;
 
     for (int i = 0; i < rank; i++)
@@ -25,8 +25,16 @@ int array_head(FILE *f, const char *type, const size_t *dim, int rank, ddpm_erro
         0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)length, (unsigned char)(length >> 8)
     };
 
-    if (fwrite(start, 1, sizeof start, f) != sizeof start ||
-        fprintf(f, "%s%*s\n", text, (int)padding, "") < 0)
+    memcpy(head, start, sizeof start);
+    snprintf((char *)head + sizeof start, ARRAY_HEAD - sizeof start, "%s%*s\n", text, (int)padding, "");
+    return sizeof start + length;
+}
+
+int array_head(FILE *f, const char *type, const size_t *dim, int rank, ddpm_error *err)
+{
+    unsigned char head[ARRAY_HEAD];
+    size_t size = array_head_bytes(head, type, dim, rank);
+    if (fwrite(head, 1, size, f) != size)
         return dd_error(err, DDPM_EIO, "cannot write the array: %s", strerror(errno));
     return DDPM_OK;
 }

@@ -40,8 +40,7 @@ int picture_level(const struct picture *p, size_t i)
 
 /* ---- tiles ---- */
 
-/* Returns the level of x where white is `white`; a NaN gives 0. */
-static unsigned level(double x, int white)
+unsigned picture_level_of(double x, int white)
 {
     double v = rint(white / 2.0 * (x + 1));
     if (v >= white)
@@ -63,7 +62,7 @@ void picture_tile(struct picture *p, int i, int columns, const double *x, int he
     for (int y = 0; y < height; y++) {
         unsigned char *row = tile_row(p, i, columns, y, height, width);
         for (int k = 0; k < n; k++) {
-            uint16_t wide = (uint16_t)level(x[y * n + k], p->bytes == 2 ? 65535 : 255);
+            uint16_t wide = (uint16_t)picture_level_of(x[y * n + k], p->bytes == 2 ? 65535 : 255);
             if (p->bytes == 2)
                 memcpy(row + 2 * k, &wide, sizeof wide);
             else

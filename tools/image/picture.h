@@ -20,6 +20,8 @@ void picture_free(struct picture *p);
 void picture_tile(struct picture *p, int i, int columns, const double *x, int height, int width);
 /* Fills tile i with a pattern of crosses, which shows that there is no image. */
 void picture_cross(struct picture *p, int i, int columns, int height, int width);
+/* Returns the level of x in [-1, 1] where white is `white`; a NaN gives 0. */
+unsigned picture_level_of(double x, int white);
 /* Returns value i of [height, width, channels], from 0 to 255 or, with two bytes, to 65535. */
 int picture_level(const struct picture *p, size_t i);
 /* Writes a PNG with `text`, ASCII, in a tEXt chunk `ddpm`.  Where text is a JSON object, its members are also

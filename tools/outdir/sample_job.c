@@ -60,6 +60,8 @@ const char *sample_job_output(const struct sample_job *j)
 {
     if (j->s->output)
         return j->s->output;
+    if (sample_settings_format(j->s)->archive)
+        return "sample.npz";
     return sample_settings_format(j->s)->picture ? "sample.png" : "sample.npy";
 }
 

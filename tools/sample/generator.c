@@ -115,12 +115,7 @@ static int start_one(struct generator *s, double *x, uint32_t index, ddpm_error 
 
 int32_t generator_class(const struct generator *s, uint32_t index)
 {
-    switch (s->class) {
-    case CLASS_ALL: return (int32_t)(index % (uint32_t)s->about->classes);
-    case CLASS_LIST: return s->class_list[index % (uint32_t)s->class_count];
-    case CLASS_NONE: return s->about->classes; /* the null class */
-    default: return s->class;
-    }
+    return recipe_class_of(s->class, s->class_list, s->class_count, index, s->about->classes);
 }
 
 /* Makes index [n] the batch under way, with `taken` steps behind it, and fills its classes. */

@@ -5,16 +5,17 @@
 #include <strings.h>
 
 static const struct image_format formats[] = {
-    { "png", "png", true, 1 },
-    { "png16", "png", true, 2 },
-    { "npy", "npy", false, 4 },
+    { "png", "png", true, false, 1 },
+    { "png16", "png", true, false, 2 },
+    { "npy", "npy", false, false, 4 },
+    { "npz", "npz", false, true, 1 },
 };
 
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 const char *const *image_format_names(void)
 {
-    static const char *const names[] = { "png", "png16", "npy", NULL };
+    static const char *const names[] = { "png", "png16", "npy", "npz", NULL };
     return names;
 }
 

@@ -7,6 +7,7 @@ struct image_format {
     const char *name;   /* of --format, and in settings */
     const char *ending; /* of the files' names, without its dot */
     bool picture;       /* a PNG with its settings; otherwise an array */
+    bool archive;       /* an array in an archive, with the classes beside it */
     int bytes;          /* of a value in the file */
 };
 

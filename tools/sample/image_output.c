@@ -82,6 +82,11 @@ static int open_array(struct image_output *g, ddpm_error *err)
     return DDPM_OK;
 }
 
+static int open_archive(struct image_output *g, ddpm_error *err)
+{
+    return image_archive_open(&g->archive, (size_t)g->n, g->about, g->recipe->class != CLASS_NONE, err);
+}
+
 /* Allocates the picture and, with a scale above 1, the enlarged one. */
 static int open_picture(struct image_output *g, ddpm_error *err)
 {
@@ -103,8 +108,13 @@ int image_output_begin(struct image_output *g, ddpm_error *err)
     g->layout = layout_of(g->about, g->recipe, g->n);
     g->picture = g->large = (struct picture){ .pixel = NULL };
     g->output = (struct dd_output){ .stream = NULL };
+    g->archive = (struct image_archive){ .image = NULL };
     g->nan = NULL;
-    int code = g->format->picture ? open_picture(g, err) : open_array(g, err);
+    int code;
+    if (g->format->picture)
+        code = open_picture(g, err);
+    else
+        code = g->format->archive ? open_archive(g, err) : open_array(g, err);
     if (code)
         image_output_free(g);
     return code;
@@ -115,7 +125,10 @@ int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
     int code = image_output_begin(g, err);
     if (!code)
         code = dd_output_create_any(&g->output, file, g->force, err);
-    if (!code && !g->format->picture)
+    if (!code && g->format->archive && fseek(g->output.stream, 0, SEEK_CUR))
+        code = dd_error(err, DDPM_EUSAGE,
+                        "%s: an archive is written into a file, not into a pipe or a device", g->output.path);
+    if (!code && !g->format->picture && !g->format->archive)
         code = head_of_array(g->output.stream, g, err);
     if (code)
         image_output_free(g);
@@ -124,6 +137,14 @@ int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
 
 int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err)
 {
+    const struct recipe *r = g->recipe;
+    if (g->format->archive) {
+        if (frame)
+            image_archive_add(&g->archive, frame,
+                              recipe_class_of(r->class, r->classes, r->class_count, g->index[place],
+                                              g->about->classes));
+        return DDPM_OK;
+    }
     if (!g->format->picture)
         return array_values(g->output.stream, frame ? frame : g->nan, image_size(g), err);
     layout_put(&g->picture, &g->layout, place, frame);
@@ -162,6 +183,8 @@ static int write_picture(struct image_output *g, ddpm_error *err)
 int image_output_finish(struct image_output *g, ddpm_error *err)
 {
     int code = g->format->picture ? write_picture(g, err) : DDPM_OK;
+    if (g->format->archive)
+        code = image_archive_write(&g->archive, g->output.stream, err);
     if (!code && fflush(g->output.stream))
         code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", g->output.path, strerror(errno));
     return code;
@@ -177,6 +200,7 @@ void image_output_free(struct image_output *g)
     dd_output_abandon(&g->output);
     picture_free(&g->picture);
     picture_free(&g->large);
+    image_archive_free(&g->archive);
     free(g->nan);
     g->nan = NULL;
 }

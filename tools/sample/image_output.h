@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include "base/file.h"
 #include "image/picture.h"
+#include "sample/image_archive.h"
 #include "sample/image_format.h"
 #include "sample/recipe.h"
 
@@ -42,7 +43,8 @@ struct image_output {
     struct picture picture; /* the picture at scale 1 */
     struct picture large;   /* the picture at the recipe's scale, if that is above 1 */
     struct dd_output output;
-    double *nan; /* [frames, d], NaNs in place of a lost image in an array */
+    struct image_archive archive; /* the images of an archive */
+    double *nan;                  /* [frames, d], NaNs in place of a lost image in an array */
 };
 
 /* Allocates the picture, without a file; the caller has set the fields from about to format.  Then
@@ -52,7 +54,8 @@ int image_output_begin(struct image_output *g, ddpm_error *err);
    the file exists and force is not set, or it cannot be created; other errors are those of
    dd_output_create_any. */
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err);
-/* Adds the image index[place]; the images of an array must come in order.  frame is as in layout_put. */
+/* Adds the image index[place]; the images of an array must come in order.  frame is as in layout_put.  A lost
+   image is left out of an archive. */
 int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err);
 /* Writes every byte into output.temporary. */
 int image_output_finish(struct image_output *g, ddpm_error *err);

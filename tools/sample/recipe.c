@@ -46,6 +46,16 @@ static void add_start(cJSON *o, const struct recipe *r)
     }
 }
 
+int recipe_class_of(int class, const int *list, int count, uint32_t index, int classes)
+{
+    switch (class) {
+    case CLASS_ALL: return (int)(index % (uint32_t)classes);
+    case CLASS_LIST: return list[index % (uint32_t)count];
+    case CLASS_NONE: return classes;
+    default: return class;
+    }
+}
+
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
     char seed[24], size[IMAGE_SIZE_TEXT];

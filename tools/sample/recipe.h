@@ -45,6 +45,9 @@ struct recipe {
     const char *format; /* name of the files' format (image_format.h) */
 };
 
+/* Returns the class of an image by a recipe's class and list [count], for a model of this many classes;
+   `classes` itself is the null class. */
+int recipe_class_of(int class, const int *list, int count, uint32_t index, int classes);
 /* Returns r as JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* Parses settings into *root, to be released by cJSON_Delete.  Earlier versions wrote the key `spacing` as

@@ -71,13 +71,16 @@ static int check_ending(const struct sample_settings *s, ddpm_error *err)
 {
     const char *ending = ending_of(name_of(s)), *format = sample_settings_format(s)->name;
     const struct image_format *named = image_format_ending(ending);
+    if (sample_settings_format(s)->archive && (s->outdir || s->keep_steps > 1))
+        return dd_error(err, DDPM_EUSAGE, "--format npz is one file of finished images: leave out %s",
+                        s->outdir ? "--outdir" : "--keep-steps");
     if (named && strcmp(named->ending, sample_settings_format(s)->ending))
         return dd_error(err, DDPM_EUSAGE,
                         "%.200s: --format %s writes no .%s: leave it out, or choose another name", name_of(s),
                         format, ending);
     if (*ending && !named && !s->format)
         return dd_error(err, DDPM_EUSAGE,
-                        "%.200s: images are written as .png or .npy: name it so, or add --format",
+                        "%.200s: images are written as .png, .npy or .npz: name it so, or add --format",
                         name_of(s));
     return DDPM_OK;
 }
