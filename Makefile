@@ -62,7 +62,8 @@ $(O)/libddpm.a: $(LIB)
 $(O)/$(SO): $(LIB) $(srcdir)/src/ddpm.map
 	$(call say,LD)$(CC) $(LDFLAGS) $(SHARED) $(so_name) -o $@ $(LIB) $(LDLIBS)
 $(O)/ddpm$(EXE): $(TOOL) $(O)/libddpm.a
-$(O)/ddpm-check$(EXE): $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
+# The page's engine is not in the program, but tested with it.
+$(O)/ddpm-check$(EXE): $(CHECK) $(O)/tools/page/engine/engine.o $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-bench$(EXE): $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(FEED) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-manual: $(O)/tools/manual/manual.o $(PARTS_OF_TOOL) $(O)/libddpm.a
@@ -71,10 +72,9 @@ $(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-manual $(FUZZERS): tool_libs = $
 $(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-bench$(EXE) $(O)/ddpm-manual $(FUZZERS):
 	$(call say,LD)$(CC) $(LDFLAGS) $(link) -o $@ $^ $(tool_libs) $(LDLIBS)
 
-# The page's engine, in a build for WebAssembly: the program's rooms that make images and describe models, but for terminals,
-# signals and formats of other libraries.  The linker drops what nothing calls.
-not_of_engine := $(addprefix $(O)/tools/,$(addprefix cli/,background.o interrupt.o progress.o torn_file.o) \
-                   $(addprefix image/,dataset_npz.o image_jpeg.o image_webp.o))
+# The page's engine, in a build for WebAssembly: the program's rooms that make images and describe models, but for formats of
+# other libraries.  The linker drops what nothing calls.
+not_of_engine := $(addprefix $(O)/tools/image/,dataset_npz.o image_jpeg.o image_webp.o)
 ENGINE := $(filter-out $(not_of_engine),\
             $(call objects,tools/page/engine/*.c $(addprefix tools/,cli/*.c image/*.c sample/*.c)))
 LIBRARIES := $(addprefix $(O)/libraries/,cjson/cJSON.o openssl/crypto/sha/sha256.o openssl/crypto/mem_clr.o spng/spng/spng.o \
@@ -234,4 +234,4 @@ clean:                                          ## remove all that make made
 help:                                           ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## *\(.*\)/\1	\2/p' $(srcdir)/Makefile
 
--include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(FEED) $(O)/tools/manual/manual.o)
+-include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(FEED) $(ENGINE) $(O)/tools/manual/manual.o)

@@ -6,7 +6,9 @@
 #include "ddpm.h"
 
 /* The conversions are those of C11 on every system. */
-#if defined(__GNUC__)
+#if defined(__clang__)
+#define DD_PRINTF(f, a) __attribute__((format(__printf__, f, a)))
+#elif defined(__GNUC__)
 #define DD_PRINTF(f, a) __attribute__((format(__gnu_printf__, f, a)))
 #else
 #define DD_PRINTF(f, a)

@@ -1,12 +1,5 @@
-/* The engine of the page: the functions of the WebAssembly module that engine/ddpm.mjs calls.
-
-   A model is read from bytes, or it is the embedded one.  A run makes the images of one recipe together, a
-   step at a time, by the program's own generator.  Its settings are options of ddpm sample, or the text that
-   a PNG of ddpm carries.
-
-   A function that can fail returns 0 or the code of the error (NULL where it returns a pointer), and
-   page_error has its line.  What is printed goes to standard output and what is remarked to standard error;
-   ddpm.mjs collects both. */
+/* The engine of the page (engine.h): the library and the program's generator, a step at a time. */
+#include "page/engine/engine.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +8,12 @@
 #include "cli/command_model.h"
 #include "cli/image_size.h"
 #include "cli/model_report.h"
+#include "sample/class_list.h"
 #include "sample/generator.h"
 #include "sample/image_format.h"
 #include "sample/image_output.h"
 #include "sample/index_list.h"
 #include "sample/sample_options.h"
-
-#define EXPORT(name) __attribute__((export_name(#name))) name
 
 /* How many images a run makes if nothing is asked for, and at most; how many words its options may have. */
 enum { IMAGES = 16, IMAGES_MOST = 256, WORDS_MOST = 128 };
@@ -39,27 +31,27 @@ static const struct command command_page = {
     .defaults = &sample_defaults,
 };
 
-const char *EXPORT(page_error)(void)
+const char *page_error(void)
 {
     return error.text;
 }
 
-int EXPORT(page_error_code)(void)
+int page_error_code(void)
 {
     return error.code;
 }
 
-const char *EXPORT(page_version)(void)
+const char *page_version(void)
 {
     return DDPM_VERSION;
 }
 
-void *EXPORT(page_allocate)(size_t size)
+void *page_allocate(size_t size)
 {
     return malloc(size);
 }
 
-void EXPORT(page_free)(void *p)
+void page_free(void *p)
 {
     free(p);
 }
@@ -73,16 +65,14 @@ struct page_model {
     int runs;              /* how many runs of it are open */
 };
 
-void EXPORT(page_model_close)(struct page_model *m)
+void page_model_close(struct page_model *m)
 {
     ddpm_model_close(m->model);
     free(m->data);
     free(m);
 }
 
-/* Opens the model in data [size], from page_allocate, which belongs to the model from now on and is freed
-   after an error; NULL: the embedded model.  All its tensors are read and checked. */
-struct page_model *EXPORT(page_model_open)(void *data, size_t size)
+struct page_model *page_model_open(void *data, size_t size)
 {
     struct page_model *m = calloc(1, sizeof *m);
     if (!m) {
@@ -106,8 +96,7 @@ struct page_model *EXPORT(page_model_open)(void *data, size_t size)
     return m;
 }
 
-/* Prints what ddpm info says of the model, as lines or as JSON. */
-int EXPORT(page_model_report)(const struct page_model *m, int json)
+int page_model_report(const struct page_model *m, int json)
 {
     static const struct common common;
     ddpm_net *net;
@@ -127,6 +116,7 @@ struct page_run {
     struct page_model *model;
     struct sample_settings settings; /* its texts are those of words */
     char *words, *steps;
+    int *classes;                /* of the recipe, if they are several */
     struct stored_recipe stored; /* the recipe that was read from a PNG; n is 0 without one */
     struct recipe recipe;
     uint32_t *index; /* [n] */
@@ -136,12 +126,10 @@ struct page_run {
     struct image_output output;
     unsigned char *rgba; /* [height, width, 4] of output.picture */
 
-    /* The numbers that ddpm.mjs reads: how many steps there are and are taken, the t of the last one, how
-       often the network was called, how many images are lost; width, height and columns of the picture. */
-    double numbers[8];
+    double numbers[PAGE_NUMBERS];
 };
 
-void EXPORT(page_run_close)(struct page_run *r)
+void page_run_close(struct page_run *r)
 {
     r->model->runs--;
     image_output_free(&r->output);
@@ -152,6 +140,7 @@ void EXPORT(page_run_close)(struct page_run *r)
     free(r->rgba);
     free(r->words);
     free(r->steps);
+    free(r->classes);
     free(r);
 }
 
@@ -202,11 +191,11 @@ static int read_options(struct page_run *r, int count)
         code = check_files(s);
     if (!code)
         code = sample_settings_check(s, &error);
-    if (!code)
-        code = sample_settings_recipe(&r->recipe, s, &error);
-    if (!code)
-        code = index_list(&r->index, &r->n, s->index, s->images ? (int)s->images : IMAGES, &error);
-    return code;
+    if (code)
+        return code;
+
+    sample_settings_recipe(&r->recipe, s);
+    return index_list(&r->index, &r->n, s->index, s->images ? (int)s->images : IMAGES, &error);
 }
 
 /* Gives the model the size of the run's images.  Two runs that are open at once share the model, and so its
@@ -237,6 +226,8 @@ static int take_model(struct page_run *r)
         return dd_error(&error, DDPM_EUSAGE,
                         "--size %.40s: expected width x height, such as 48x64, or one side", s->size);
     int code = take_size(r, size);
+    if (!code)
+        code = class_list_read(&r->recipe, &r->classes, s->class, a, &error);
     if (code)
         return code;
 
@@ -273,10 +264,10 @@ static int open_picture(struct page_run *r)
     if (!r->rgba)
         return dd_error_memory(&error, "the picture");
 
-    r->numbers[0] = generator_steps(&r->generator);
-    r->numbers[5] = p->width;
-    r->numbers[6] = p->height;
-    r->numbers[7] = r->output.layout.columns;
+    r->numbers[PAGE_STEPS] = generator_steps(&r->generator);
+    r->numbers[PAGE_WIDTH] = p->width;
+    r->numbers[PAGE_HEIGHT] = p->height;
+    r->numbers[PAGE_COLUMNS] = r->output.layout.columns;
     return DDPM_OK;
 }
 
@@ -321,9 +312,7 @@ static struct page_run *opened(struct page_run *r, int code)
     return NULL;
 }
 
-/* Begins the images that options of ddpm sample describe: `count` words, each ended by NUL, from
-   page_allocate, which belong to the run from now on. */
-struct page_run *EXPORT(page_run_open)(struct page_model *m, char *words, int count)
+struct page_run *page_run_open(struct page_model *m, char *words, int count)
 {
     struct page_run *r = run_create(m);
     if (!r) {
@@ -362,8 +351,7 @@ static int read_stored(struct page_run *r, const char *text)
     return take_size(r, stored->size);
 }
 
-/* Begins the images of a PNG's text again. */
-struct page_run *EXPORT(page_run_again)(struct page_model *m, const char *text)
+struct page_run *page_run_again(struct page_model *m, const char *text)
 {
     struct page_run *r = run_create(m);
     if (!r)
@@ -373,13 +361,12 @@ struct page_run *EXPORT(page_run_again)(struct page_model *m, const char *text)
     return opened(r, code ? code : begin(r));
 }
 
-const double *EXPORT(page_run_numbers)(struct page_run *r)
+const double *page_run_numbers(const struct page_run *r)
 {
     return r->numbers;
 }
 
-/* Takes a step.  Images that are lost to NaN are counted; the others go on. */
-int EXPORT(page_run_step)(struct page_run *r)
+int page_run_step(struct page_run *r)
 {
     struct generator *g = &r->generator;
     int left = ddpm_sampler_left(g->sampler);
@@ -390,12 +377,12 @@ int EXPORT(page_run_step)(struct page_run *r)
     if (code && code != DDPM_ENAN)
         return code;
 
-    r->numbers[1] = g->taken;
-    r->numbers[2] = ddpm_chain_tables(g->chain)->t[left - 1];
-    r->numbers[3] = (double)g->calls;
-    r->numbers[4] = 0;
+    r->numbers[PAGE_TAKEN] = g->taken;
+    r->numbers[PAGE_T] = ddpm_chain_tables(g->chain)->t[left - 1];
+    r->numbers[PAGE_CALLS] = (double)g->calls;
+    r->numbers[PAGE_LOST] = 0;
     for (int row = 0; row < r->n; row++)
-        r->numbers[4] += ddpm_sampler_lost(g->sampler, row) != 0;
+        r->numbers[PAGE_LOST] += ddpm_sampler_lost(g->sampler, row) != 0;
     return DDPM_OK;
 }
 
@@ -408,8 +395,7 @@ static void put_images(struct page_run *r)
                    ddpm_sampler_lost(r->generator.sampler, row) ? NULL : x + (size_t)row * r->generator.d);
 }
 
-/* Returns the picture of the images as they are now, [height, width, 4] of red, green, blue and alpha. */
-const unsigned char *EXPORT(page_run_picture)(struct page_run *r)
+const unsigned char *page_run_picture(struct page_run *r)
 {
     put_images(r);
     const struct picture *p = &r->output.picture;
@@ -426,8 +412,7 @@ const unsigned char *EXPORT(page_run_picture)(struct page_run *r)
     return r->rgba;
 }
 
-/* Prints the PNG that ddpm sample would write, of the images as they are now. */
-int EXPORT(page_run_png)(struct page_run *r)
+int page_run_png(struct page_run *r)
 {
     put_images(r);
     r->output.output.stream = stdout;
@@ -436,8 +421,7 @@ int EXPORT(page_run_png)(struct page_run *r)
     return code;
 }
 
-/* Prints the settings that this PNG carries. */
-int EXPORT(page_run_settings)(struct page_run *r)
+int page_run_settings(struct page_run *r)
 {
     char *text = recipe_text(&r->recipe, r->index, r->n);
     if (!text)

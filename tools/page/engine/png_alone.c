@@ -1,8 +1,5 @@
-/* What the page's engine lacks of the program: it reads no pictures but PNG, and nobody interrupts a step. */
-#include "cli/interrupt.h"
+/* The page's engine reads no pictures but PNG. */
 #include "image/image_codec.h"
-
-volatile sig_atomic_t interrupted;
 
 int image_jpeg(struct image_file *p, int *orientation, const struct image_source *s, bool pixels,
                ddpm_error *err)
