@@ -27,6 +27,7 @@ int dd_file_code(int number, int missing)
     case ENOTDIR:
     case ELOOP:
     case ENAMETOOLONG:
+    case EINVAL: /* the system has no such names */
     case EROFS: return missing;
     case EACCES:
     case EPERM: return DDPM_EPERM;

@@ -12,8 +12,7 @@
 /* Returns the length of the folder part of path, up to and with its last slash. */
 static size_t folder_length(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash - path) + 1 : 0;
+    return (size_t)(dd_system_name(path) - path);
 }
 
 /* Refuses targets that a rename must not replace: it would put a file in the place of /dev/null. */
@@ -176,7 +175,7 @@ static int put_in_place(const struct dd_output *o, ddpm_error *err)
         return dd_error(err, DDPM_ECREATE,
                         "%s: exists already: something made it while this was being written", o->path);
     return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be put in place: %s", o->path,
-                    strerror(errno));
+                    errno == EBUSY ? "another program has it open: close it there" : strerror(errno));
 }
 
 int dd_output_commit(struct dd_output *o, ddpm_error *err)

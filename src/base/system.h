@@ -95,6 +95,8 @@ bool dd_system_make_folder(const char *path);
 /* Calls each(user, name) for every name in a folder, in any order, until it returns false.  Returns false
    when the folder cannot be read. */
 bool dd_system_walk(const char *path, bool (*each)(void *user, const char *name), void *user);
+/* Returns the name at the end of a path, behind the last character that ends the name of a folder. */
+const char *dd_system_name(const char *path);
 /* Returns the path of an existing file or folder without links, allocated, or NULL. */
 char *dd_system_real_path(const char *path);
 

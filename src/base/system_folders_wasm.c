@@ -51,6 +51,12 @@ bool dd_system_walk(const char *path, bool (*each)(void *user, const char *name)
     return true;
 }
 
+const char *dd_system_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 char *dd_system_real_path(const char *path)
 {
     return strdup(path);

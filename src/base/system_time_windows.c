@@ -1,31 +1,52 @@
-/* Reads the clocks of Windows as a number of seconds.  The performance counter has the finest steps; on some
-   machines it goes on while the machine sleeps. */
+/* Reads the clocks of Windows as a number of seconds. */
 #include "base/system.h"
-#include <windows.h>
+#include "base/system_windows.h"
 
-/* Returns seconds since 1970: FILETIME counts steps of 100 ns since 1601. */
-static double time_of_day(void)
-{
-    static const double since_1601 = 11644473600.0;
-    FILETIME t;
-    GetSystemTimePreciseAsFileTime(&t);
-    return 1e-7 * (double)((uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime) - since_1601;
-}
+typedef VOID WINAPI interrupt_time(PULONGLONG time);
 
-double dd_system_time(enum dd_time clock)
+/* Windows 10 has a precise clock that stands still while the machine sleeps.  On a system without it, the
+   clock of measurements takes its place, which goes on in sleep on most machines. */
+static double running(void)
 {
+    static interrupt_time *_Atomic precise;
+    static _Atomic bool looked;
     LARGE_INTEGER count, frequency;
-    if (clock == DD_TIME_OF_DAY)
-        return time_of_day();
-    if (clock == DD_TIME_ELAPSED)
-        return 1e-3 * (double)GetTickCount64();
+    ULONGLONG time;
 
+    if (!looked) {
+        HMODULE library = GetModuleHandleW(L"kernelbase.dll");
+        FARPROC found = library ? GetProcAddress(library, "QueryUnbiasedInterruptTimePrecise") : NULL;
+        precise = (interrupt_time *)(void (*)(void))found;
+        looked = true;
+    }
+    if (precise) {
+        precise(&time);
+        return 1e-7 * (double)time;
+    }
     QueryPerformanceCounter(&count);
     QueryPerformanceFrequency(&frequency);
     return (double)count.QuadPart / (double)frequency.QuadPart;
 }
 
+/* The system counts units of 100 ns from 1601. */
+static double of_day(void)
+{
+    FILETIME t;
+    GetSystemTimePreciseAsFileTime(&t);
+    uint64_t units = (uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime;
+    return 1e-7 * (double)(units - 116444736000000000);
+}
+
+double dd_system_time(enum dd_time clock)
+{
+    switch (clock) {
+    case DD_TIME_ELAPSED: return 1e-3 * (double)GetTickCount64();
+    case DD_TIME_OF_DAY: return of_day();
+    default: return running();
+    }
+}
+
 void dd_system_pause(double seconds)
 {
-    Sleep((DWORD)(1e3 * seconds + 0.5));
+    Sleep((DWORD)(1e3 * seconds));
 }
