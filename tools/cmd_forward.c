@@ -3,7 +3,9 @@
      x   [n, c, h, w]     images, of any size that the network's levels divide
      t   [n]              time steps, as the network takes them
      y   [n]              classes, if the model has classes
-     out [n, c', h, w]    the expected result, if the file has it */
+     out [n, c', h, w]    the expected result, if the file has it
+
+   With --as, out is what follows from the network's output, such as the score (measure/quantity.c). */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -18,10 +20,11 @@
 #include "cli/ending.h"
 #include "cli/json_line.h"
 #include "cli/options.h"
+#include "measure/quantity.h"
 
 struct settings {
     struct common common;
-    const char *output;
+    const char *output, *as, *clip;
     double tolerance;
     bool force;
 };
@@ -34,11 +37,13 @@ struct forward {
     struct dd_safetensors io;
     ddpm_model *model;
     ddpm_net *net;
-    size_t n, c, h, w, outputs;
+    struct quantity quantity;   /* with --as */
+    size_t n, c, h, w, outputs; /* outputs are the channels of `out` */
 
     float *x;                /* [n, h, w, c] */
     float *t;                /* [n] */
     int32_t *classes;        /* [n], or NULL */
+    float *raw;              /* [n, h, w, outputs of the network], or NULL where it is `out` */
     float *out;              /* [n, h, w, outputs] */
     float *plain, *expected; /* [n, outputs, h, w]: out as in the file, and its tensor `out` or NULL */
     struct dd_output output;
@@ -193,6 +198,28 @@ static int read_y(struct forward *f, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Prepares --as, whose quantities have as many channels as the images. */
+static int read_as(struct forward *f, const struct settings *s, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(f->model);
+    int kind = QUANTITY_PREDICTION, code = DDPM_OK;
+
+    while (s->as && strcmp(quantity_names()[kind], s->as))
+        kind++;
+    if (kind == QUANTITY_PREDICTION)
+        return s->clip ? dd_error(err, DDPM_EUSAGE, "--clip is for --as x0 and --as mean") : DDPM_OK;
+
+    f->raw = calloc(f->n * f->h * f->w * f->outputs, sizeof *f->raw);
+    f->outputs = f->c;
+    code = f->raw ? quantity_open(&f->quantity, a, kind, clip_bound(s->clip, a), err)
+                  : dd_error_memory(err, "the output");
+    for (size_t i = 0; i < f->n && !code; i++)
+        code = quantity_check_t(&f->quantity, (double)f->t[i], err);
+    if (code == DDPM_EDATA)
+        dd_error_context(err, "%s", f->path);
+    return code;
+}
+
 static int read_expected(struct forward *f, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(&f->io, "out");
@@ -202,7 +229,7 @@ static int read_expected(struct forward *f, ddpm_error *err)
     return code ? code : read_floats(&f->expected, f, e, err);
 }
 
-static int read_input(struct forward *f, ddpm_error *err)
+static int read_input(struct forward *f, const struct settings *s, ddpm_error *err)
 {
     int code = dd_file_map(&f->file, f->path, err);
     if (!code)
@@ -213,6 +240,8 @@ static int read_input(struct forward *f, ddpm_error *err)
         code = read_t(f, err);
     if (!code)
         code = read_y(f, err);
+    if (!code)
+        code = read_as(f, s, err);
     return code ? code : read_expected(f, err);
 }
 
@@ -223,7 +252,7 @@ static int forward_create(struct forward *f, const char *model, const struct set
     if (!code)
         code = model_open(&f->model, model, err);
     if (!code)
-        code = read_input(f, err);
+        code = read_input(f, s, err);
     if (code)
         return code;
 
@@ -247,6 +276,8 @@ static void forward_free(struct forward *f)
     dd_safetensors_free(&f->io);
     dd_file_unmap(&f->file);
 
+    quantity_close(&f->quantity);
+    free(f->raw);
     free(f->x);
     free(f->t);
     free(f->classes);
@@ -326,6 +357,14 @@ static int report(const struct forward *f, const struct settings *s)
     return within ? 0 : 1;
 }
 
+/* Fills out from the network's output. */
+static void convert(struct forward *f)
+{
+    size_t d = f->h * f->w * f->c, raw = f->h * f->w * f->quantity.outputs;
+    for (size_t i = 0; i < f->n; i++)
+        quantity_fill(&f->quantity, f->out + i * d, f->raw + i * raw, f->x + i * d, (double)f->t[i]);
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
@@ -335,8 +374,10 @@ static int run(void *settings, char **argument, int arguments)
 
     int code = forward_create(&f, argument[0], s, &err);
     if (!code)
-        code = ddpm_net_run(f.net, f.out, f.x, f.t, f.classes, (int)f.n, &err);
+        code = ddpm_net_run(f.net, f.raw ? f.raw : f.out, f.x, f.t, f.classes, (int)f.n, &err);
     if (!code) {
+        if (f.raw)
+            convert(&f);
         layout_to_nchw(f.plain, f.out, f.n, f.outputs, f.h, f.w);
         if (s->output)
             code = write_out(&f, &err);
@@ -350,6 +391,13 @@ static int run(void *settings, char **argument, int arguments)
 static const struct option options[] = {
     { "output", 'o', OPTION_TEXT, "FILE", "write the result as a safetensors file: out [n,c,h,w] float32",
       NULL, FIELD(output), 0, 0 },
+    { "as", 0, OPTION_CHOICE, "WHAT",
+      "what out is: the network's prediction (default), or what follows from it at a step t of the chain: "
+      "eps, "
+      "x0, v, the score grad ln q(x_t), the mean of the step from x_t",
+      quantity_names, FIELD(as), 0, 0 },
+    { "clip", 0, OPTION_CHOICE, "CHOICE", "of --as x0 and --as mean: clip x0 (default: as trained)",
+      clip_choices, FIELD(clip), 0, 0 },
     { "tolerance", 0, OPTION_NUMBER, "X", "largest absolute difference allowed (default: 1e-4)", NULL,
       FIELD(tolerance), 0, 1e30 },
     { "force", 0, OPTION_FLAG, NULL, "replace an existing FILE", NULL, FIELD(force), 0, 0 },
@@ -366,7 +414,8 @@ const struct command command_forward = {
             "Where IO holds `out`, prints the largest absolute and the relative difference, and exits 1 "
             "above the tolerance.",
     .examples = "  ddpm forward model.ddpm io.safetensors --conv gemm --json\n  ddpm forward model.ddpm "
-                "io.safetensors -o out.safetensors\n",
+                "io.safetensors -o out.safetensors\n  ddpm forward model.ddpm io.safetensors --as score -o "
+                "score.safetensors\n",
     .options = options,
     .count = sizeof options / sizeof *options,
     .common = COMMON_NETWORK | COMMON_VERBOSE,

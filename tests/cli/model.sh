@@ -44,6 +44,50 @@ test_forward() {
 	expect 65 ddpm forward "$top/tools/default.ddpm" cut; says 'cut'
 }
 
+# What follows from a prediction of v, by the formulas of Ho et al. 2020 over a linear schedule, in Python.
+test_forward_as() {
+	command -v python3 >/dev/null || skip 'python3 is needed'
+	io=$top/tests/golden/data/default_io.safetensors
+	cat >as.py <<-'END'
+	import json, math, struct, sys
+	data = open(sys.argv[1], "rb").read()
+	size = int.from_bytes(data[:8], "little")
+	head = json.loads(data[8:8 + size])
+	def floats(name):
+	    a, b = head[name]["data_offsets"]
+	    return struct.unpack("<%df" % ((b - a) // 4), data[8 + size + a:8 + size + b])
+	x, out, steps, d = floats("x"), floats("out"), floats("t"), 1024
+	beta = [1e-4 + (0.02 - 1e-4) * i / 999 for i in range(1000)]
+	bars = [math.prod(1 - b for b in beta[:i]) for i in range(1001)]
+	def clip(v): return max(-1.0, min(1.0, v))
+	def one(what, x, v, t):
+	    bar, before = bars[t + 1], bars[t]
+	    a, s = math.sqrt(bar), math.sqrt(1 - bar)
+	    x0, eps = a * x - s * v, s * x + a * v
+	    if what == "mean":
+	        return (math.sqrt(before) * beta[t] * clip(x0) + math.sqrt(1 - beta[t]) * (1 - before) * x) / (1 - bar)
+	    return {"eps": eps, "x0": clip(x0), "v": v, "score": -eps / s, "raw": x0}[what]
+	for what in ("eps", "x0", "v", "score", "mean", "raw"):
+	    values = [one(what, x[k], out[k], int(steps[k // d])) for k in range(len(x))]
+	    a, b = head["out"]["data_offsets"]
+	    a, b = 8 + size + a, 8 + size + b
+	    open(what + ".st", "wb").write(data[:a] + struct.pack("<%df" % len(values), *values) + data[b:])
+	END
+	python3 as.py "$io" || fail 'as.py'
+	# v is good to 1e-4, as in test_forward; the score takes a / s of that, which is at most 20, at t = 10.
+	for what in 'eps 1e-4' 'x0 1e-4' 'v 1e-4' 'score 2e-3' 'mean 1e-4'; do
+		expect 0 ddpm forward "$top/tools/default.ddpm" ${what% *}.st --as ${what% *} --tolerance ${what#* }
+		expect 1 ddpm forward "$top/tools/default.ddpm" "$io" --as ${what% *} --tolerance 1e-9
+	done
+	expect 0 ddpm forward "$top/tools/default.ddpm" raw.st --as x0 --clip no --tolerance 1e-4
+	expect 1 ddpm forward "$top/tools/default.ddpm" raw.st --as x0 --clip yes --tolerance 1e-4
+	expect 64 ddpm forward "$top/tools/default.ddpm" "$io" --clip no; says '--as x0'
+	expect 64 ddpm forward "$top/tools/default.ddpm" "$io" --as noise; says 'score'
+	sed 's/\x00\x00 A\x00\x00HB/\x00\x00$A\x00\x00HB/' "$io" >between
+	expect 65 ddpm forward "$top/tools/default.ddpm" between --as score; says 'between: t is 10.25, but --as score needs a step'
+	expect 1 ddpm forward "$top/tools/default.ddpm" between
+}
+
 # The noise of the command line is the noise of a file that holds the same: x_T and z of image 0 as one
 # model's first and only step.
 test_schedule() {
