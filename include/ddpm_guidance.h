@@ -47,6 +47,8 @@ typedef struct ddpm_classifier ddpm_classifier;
 DDPM_API int ddpm_classifier_create(ddpm_classifier **c, const ddpm_model *m, const ddpm_about *of,
                                     const ddpm_net_options *o, ddpm_error *err);
 DDPM_API void ddpm_classifier_free(ddpm_classifier *c);
+/* Returns the description of its network, forward and backward, which lives as long as c. */
+DDPM_API const ddpm_net_about *ddpm_classifier_describe(const ddpm_classifier *c);
 
 /* Fills g [n, d] with the gradient of ln p(class | x_t) by x_t, at x [n, d] and classes [n], all at step t of
    the chain.  It is the ddpm_classifier_fn whose user is a ddpm_classifier.  DDPM_EUSAGE: a class is out of

@@ -286,6 +286,11 @@ int ddpm_classifier_gradient(void *classifier, double *g, const double *x, doubl
     DD_ENTRY(int, dd_classifier_gradient(classifier, g, x, t, classes, n, err));
 }
 
+const ddpm_net_about *ddpm_classifier_describe(const ddpm_classifier *c)
+{
+    return dd_classifier_describe(c);
+}
+
 void ddpm_classifier_free(ddpm_classifier *c)
 {
     dd_classifier_free(c);

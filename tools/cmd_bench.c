@@ -22,7 +22,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *size, *steps, *sampler, *spacing, *variance, *fit, *report, *npy;
+    const char *model, *classifier, *size, *steps, *sampler, *spacing, *variance, *fit, *report, *npy;
     int64_t images, rounds, batch;
     double time, suggest, spread, guidance;
     uint64_t seed;
@@ -40,7 +40,7 @@ enum {
 
 struct job {
     const struct settings *s;
-    ddpm_model *model;
+    ddpm_model *model, *classifier; /* classifier NULL: there is none */
     struct dataset data;
     struct trials trials;
     struct bench_rank rank;
@@ -140,11 +140,14 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
         code = model_open_whole(&j->model, s->model, err);
     if (!code)
         code = image_size_apply(j->model, s->size, NULL, &command_bench, &s->common, err);
+    if (!code && s->classifier)
+        code = model_open_classifier(&j->classifier, s->classifier, err);
     if (code)
         return code;
     t->command = &command_bench;
     t->common = &s->common;
     t->model = j->model;
+    t->classifier = j->classifier;
     t->file = s->model ? s->model : "embedded";
     t->about = ddpm_model_about(j->model);
     t->spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0];
@@ -172,6 +175,7 @@ static void job_close(struct job *j)
     trials_free(&j->trials);
     dataset_close(&j->data);
     ddpm_model_close(j->model);
+    ddpm_model_close(j->classifier);
 }
 
 /* Writes an array of bytes [n, h, w, c] for each trial. */
@@ -327,6 +331,8 @@ static const struct option options[] = {
       FIELD(variance), 0, 0 },
     { "guidance", 0, OPTION_NUMBER, "W", "of a model with a null class, as in ddpm sample (default: 1, none)",
       NULL, FIELD(guidance), 0, GUIDANCE_MOST },
+    { "classifier", 0, OPTION_TEXT, "FILE", "lead to the classes by this classifier, as in ddpm sample", NULL,
+      FIELD(classifier), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits, or random (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "fit", 0, OPTION_CHOICE, "HOW",
       "data of another size than the model's: pad with black, crop the middle, or resize and crop",

@@ -20,7 +20,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *from, *mask;
+    const char *model, *classifier, *from, *mask;
     int64_t batch, sample;
     uint64_t seed;
 };
@@ -37,8 +37,8 @@ static int other_class_levels(const struct picture *p)
 /* The things that all checks share.  Each check gives the model the size of its picture. */
 struct run {
     const struct settings *s;
-    ddpm_model *model;
-    struct image_size own; /* the model's size in its file */
+    ddpm_model *model, *classifier; /* classifier NULL: there is none */
+    struct image_size own;          /* the model's size in its file */
 };
 
 /* Everything that the check of one picture needs. */
@@ -75,6 +75,19 @@ static int check_recipe(const struct check *c, const ddpm_about *a, const char *
     return DDPM_OK;
 }
 
+/* Checks that the recipe's classifier is at hand, if it has one. */
+static int check_classifier(const struct check *c, const ddpm_model *classifier, ddpm_error *err)
+{
+    const char *wanted = c->stored.recipe.classifier;
+    if (wanted && !classifier)
+        return dd_error(err, DDPM_EMISSING, "%s was made with a classifier: name it with --classifier",
+                        c->path);
+    if (wanted && strcmp(wanted, ddpm_model_about(classifier)->id))
+        return dd_error(err, DDPM_EMISSING, "%s was made with classifier %.12s..., this one is %.12s...",
+                        c->path, wanted, ddpm_model_about(classifier)->id);
+    return DDPM_OK;
+}
+
 /* Gives the model the size of the picture's images. */
 static int take_size(const struct run *r, const struct check *c, ddpm_error *err)
 {
@@ -94,6 +107,8 @@ static int read_file(struct check *c, const struct run *r, ddpm_error *err)
         code = recipe_read(&c->stored, c->text, c->path, err);
     if (!code)
         code = check_recipe(c, ddpm_model_about(r->model), r->s->from, r->s->mask, err);
+    if (!code)
+        code = check_classifier(c, r->classifier, err);
     if (!code)
         code = take_size(r, c, err);
     if (code)
@@ -136,6 +151,7 @@ static int make_again(struct check *c, const struct run *r, ddpm_error *err)
     int batch = s->batch < c->stored.n ? (int)s->batch : c->stored.n;
     const struct generator_options o = {
         .model = r->model,
+        .classifier = c->stored.recipe.classifier ? r->classifier : NULL,
         .command = &command_verify,
         .common = &s->common,
         .batch = batch,
@@ -337,7 +353,15 @@ static int open_run(struct run *r, ddpm_error *err)
     start_image_close(&from);
     if (!code)
         code = input_check(r->s->mask, err);
-    return code ? code : model_open_whole(&r->model, r->s->model, err);
+    if (!code)
+        code = input_check(r->s->classifier, err);
+    if (!code && r->s->classifier)
+        code = model_open_classifier(&r->classifier, r->s->classifier, err);
+    if (!code)
+        code = model_open_whole(&r->model, r->s->model, err);
+    if (code)
+        ddpm_model_close(r->classifier);
+    return code;
 }
 
 static int run(void *settings, char **argument, int arguments)
@@ -356,6 +380,7 @@ static int run(void *settings, char **argument, int arguments)
         worst = status > worst ? status : worst;
     }
     ddpm_model_close(r.model);
+    ddpm_model_close(r.classifier);
     return worst;
 }
 
@@ -363,6 +388,8 @@ static int run(void *settings, char **argument, int arguments)
 static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "the model that made the pictures (default: the embedded one)",
       NULL, FIELD(model), 0, 0 },
+    { "classifier", 0, OPTION_TEXT, "FILE", "the classifier that led to their classes", NULL,
+      FIELD(classifier), 0, 0 },
     { "from", 0, OPTION_TEXT, "IMAGE", "the picture, list or folder that they were started from", NULL,
       FIELD(from), 0, 0 },
     { "mask", 0, OPTION_TEXT, "MASK", "the mask that they were painted with", NULL, FIELD(mask), 0, 0 },

@@ -116,6 +116,11 @@ void dd_classifier_free(ddpm_classifier *c)
     free(c);
 }
 
+const ddpm_net_about *dd_classifier_describe(const ddpm_classifier *c)
+{
+    return dd_gradient_describe(c->gradient);
+}
+
 /* Fills d [classes] with the gradient of ln softmax(logits)[class] by the logits. */
 static void by_logits(float *d, const float *logits, int32_t class, int classes)
 {

@@ -9,5 +9,6 @@ int dd_classifier_create(ddpm_classifier **c, const ddpm_model *m, const ddpm_ab
 /* Fills g [n, d] with the gradient of ln p(class | x_t) by x_t, see ddpm_classifier_gradient. */
 int dd_classifier_gradient(ddpm_classifier *c, double *g, const double *x, double t, const int32_t *classes,
                            int n, ddpm_error *err);
+const ddpm_net_about *dd_classifier_describe(const ddpm_classifier *c);
 void dd_classifier_free(ddpm_classifier *c);
 #endif

@@ -88,6 +88,7 @@ test_readme_troubles() {
 	said ddpm convert google-ddpm-cifar10-32 -o classes.ddpm
 	said ddpm sample -m classes.ddpm
 	said ddpm sample -m classes.ddpm --class 1 --variance analytic; said ddpm sample -m classes.ddpm --class 1 --guidance 2
+	noisy_classifier cosine.ddpm cosine; said ddpm sample -m plain.ddpm --classifier cosine.ddpm --class 1
 	said ddpm sample -n 1 -o a.jpg; said ddpm sample -n 1 -n 2
 	said ddpm sample -q -n 1 --steps 2 --outdir f; said ddpm sample -q -n 1 --steps 3 --outdir f
 	command -v flock >/dev/null || skip 'there is no flock(1)'

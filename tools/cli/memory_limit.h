@@ -10,8 +10,9 @@ struct memory_limit {
     int images;       /* images kept until the end, beside those of the batch */
     int frames;       /* frames kept for each image */
 
-    const ddpm_model *model; /* the network that the images go through */
-    bool backward;           /* they also go back through it: ddpm_vjp */
+    const ddpm_model *model;      /* the network that the images go through */
+    const ddpm_model *classifier; /* what guides them; NULL: nothing does */
+    bool backward;                /* they also go back through the network: ddpm_vjp */
     const struct command *command;
     const struct common *common;
 };

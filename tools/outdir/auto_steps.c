@@ -43,7 +43,11 @@ static int measure(double *step, double *save, const struct auto_steps *a, ddpm_
     r.steps = ddpm_model_about(a->model)->steps > 1 ? "2" : "1";
     r.keep_steps = 1;
     const struct generator_options o = {
-        .model = a->model, .command = a->command, .common = a->common, .batch = a->batch
+        .model = a->model,
+        .classifier = a->classifier,
+        .command = a->command,
+        .common = a->common,
+        .batch = a->batch,
     };
     int code = generator_open(&s, &r, &o, err);
     if (code)

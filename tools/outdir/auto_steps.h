@@ -6,8 +6,8 @@
 
 /* The images to be made, and the parts of their generator. */
 struct auto_steps {
-    const struct recipe *recipe; /* its steps are not read */
-    const ddpm_model *model;
+    const struct recipe *recipe;          /* its steps are not read */
+    const ddpm_model *model, *classifier; /* classifier NULL: there is none */
     const struct command *command;
     const struct common *common;
     const struct time_budget *time_budget;

@@ -86,6 +86,8 @@ static int read_settings(struct sample_job *j, ddpm_error *err)
     const struct sample_settings *s = j->s;
     int images = IMAGES, pictures = 1;
     int code = input_check(s->model, err);
+    if (!code)
+        code = input_check(s->classifier, err);
     if (!code && s->between)
         code = between_read(&j->between, &j->pictures, s->between, err);
     if (!code && pictures_of(j))
@@ -122,6 +124,7 @@ static int open_image_output(struct sample_job *j, ddpm_error *err)
     struct image_output *g = &j->image_output;
     *g = (struct image_output){
         .about = ddpm_model_about(j->model),
+        .classes = j->generator.classes_known,
         .recipe = &j->recipe,
         .index = j->index,
         .n = j->n,
@@ -209,6 +212,7 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
     const struct auto_steps a = {
         .recipe = &j->recipe,
         .model = j->model,
+        .classifier = j->classifier,
         .command = j->command,
         .common = &s->common,
         .time_budget = &j->time_budget,
@@ -226,6 +230,7 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
 
     const struct generator_options o = {
         .model = j->model,
+        .classifier = j->classifier,
         .command = j->command,
         .common = &s->common,
         .batch = batch,
@@ -237,8 +242,8 @@ static int open_generator(struct sample_job *j, int batch, ddpm_error *err)
     return generator_open(&j->generator, &j->recipe, &o, err);
 }
 
-/* Chooses the batch: as many images as were asked for and as memory has room for.  A guided image goes
-   through the network twice. */
+/* Chooses the batch: as many images as were asked for and as memory has room for.  An image that is guided
+   without a classifier goes through the network twice. */
 static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -248,10 +253,12 @@ static int pick_batch(const struct sample_job *j, int *batch, ddpm_error *err)
         .images = s->outdir ? 1 : j->n,
         .frames = (int)s->keep_steps,
         .model = j->model,
+        .classifier = j->classifier,
         .command = j->command,
         .common = &s->common,
     };
-    int wanted = s->batch ? (int)s->batch : BATCH, runs = s->guidance == 1 || s->guidance == 0 ? 1 : 2;
+    bool twice = s->guidance != 1 && s->guidance != 0 && !s->classifier;
+    int wanted = s->batch ? (int)s->batch : BATCH, runs = twice ? 2 : 1;
 
     *batch = wanted / runs < j->n ? wanted : j->n * runs;
     memory_limit_find(&l, "");
@@ -299,6 +306,14 @@ static void set_noise_to(struct sample_job *j)
         j->recipe.noise_to = T;
 }
 
+/* Returns the model whose classes --class names: the model itself, or the classifier of one without classes.
+   */
+static const ddpm_about *about_of_classes(const struct sample_job *j)
+{
+    const ddpm_about *a = ddpm_model_about(j->model);
+    return a->classes || !j->classifier ? a : ddpm_model_about(j->classifier);
+}
+
 static int open_model(struct sample_job *j, ddpm_error *err)
 {
     int code = model_open(&j->model, j->s->model, err);
@@ -306,8 +321,10 @@ static int open_model(struct sample_job *j, ddpm_error *err)
         code = model_check(j->model, j->s->model, err);
     if (!code)
         code = image_size_apply(j->model, j->s->size, &j->recipe.size, j->command, &j->s->common, err);
+    if (!code && j->s->classifier)
+        code = model_open_classifier(&j->classifier, j->s->classifier, err);
     if (!code)
-        code = class_list_read(&j->recipe, &j->classes, j->s->class, ddpm_model_about(j->model), err);
+        code = class_list_read(&j->recipe, &j->classes, j->s->class, about_of_classes(j), err);
     if (!code)
         set_noise_to(j);
     if (!code)
@@ -346,6 +363,7 @@ void sample_job_close(struct sample_job *j)
     batch_close(&j->batch);
     generator_close(&j->generator);
     ddpm_model_close(j->model);
+    ddpm_model_close(j->classifier);
     free(j->index);
     free(j->pictures);
     free(j->steps);

@@ -26,7 +26,7 @@ struct sample_job {
     uint32_t *whole; /* [all] their indices, if variables made this a shard without --shard */
     int left;        /* how many of them are missing at the end */
 
-    ddpm_model *model;
+    ddpm_model *model, *classifier; /* classifier NULL: there is none */
     struct generator generator;
     struct image_output image_output; /* the file without --outdir */
     struct batch batch;               /* the folder with --outdir */

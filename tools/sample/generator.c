@@ -115,7 +115,7 @@ static int start_one(struct generator *s, double *x, uint32_t index, ddpm_error 
 
 int32_t generator_class(const struct generator *s, uint32_t index)
 {
-    return recipe_class_of(s->class, s->class_list, s->class_count, index, s->about->classes);
+    return recipe_class_of(s->class, s->class_list, s->class_count, index, s->classes_known);
 }
 
 /* Makes index [n] the batch under way, with `taken` steps behind it, and fills its classes. */
@@ -127,15 +127,15 @@ static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
 
     for (int row = 0; row < n; row++) {
         s->told[row] = false;
-        if (s->about->classes)
+        if (s->classes_known)
             s->classes[row] = generator_class(s, index[row]);
     }
 }
 
-/* Returns the classes of the batch, or NULL for a model without classes. */
+/* Returns the classes of the batch, or NULL where images have none. */
 static const int32_t *classes_of(const struct generator *s)
 {
-    return s->about->classes ? s->classes : NULL;
+    return s->classes_known ? s->classes : NULL;
 }
 
 /* Keeps what is known of the images of the batch, which have `taken` steps behind them. */

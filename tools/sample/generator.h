@@ -32,7 +32,9 @@ struct generator {
     const struct common *common;
     const ddpm_about *about;
     ddpm_net *net;
-    ddpm_guidance *guidance; /* NULL: the network is not guided */
+    ddpm_guidance *guidance;     /* NULL: the network is not guided without a classifier */
+    ddpm_classifier *classifier; /* NULL: no classifier guides the steps */
+    int classes_known;           /* classes of the classifier or else of the model; 0: images have none */
     ddpm_chain *chain;
     ddpm_sampler *sampler;
     char *steps;       /* the chain's steps as a list, "0,20,41" */
@@ -73,6 +75,7 @@ struct generator {
 /* Everything that a generator needs beside a recipe. */
 struct generator_options {
     const ddpm_model *model;
+    const ddpm_model *classifier; /* guides the steps; NULL: none does */
     const struct command *command;
     const struct common *common;
     int batch;
@@ -87,8 +90,8 @@ struct generator_options {
 typedef int generator_image_fn(void *user, int place, const double *frame, int lost, double seconds,
                                ddpm_error *err);
 
-/* Opens everything that can fail.  Completes r's model, engine_class, variance, steps, noise and from, whose
-   texts live as long as the generator. */
+/* Opens everything that can fail.  Completes r's model, classifier, engine_class, variance, steps, noise and
+   from, whose texts live as long as the generator and the models of o. */
 int generator_open(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err);
 /* Returns how many steps an image takes, up and down. */
 int generator_steps(const struct generator *s);
@@ -114,6 +117,13 @@ void generator_saved_batch(const struct generator *s, struct saved_batch *f);
 void generator_close(struct generator *s);
 
 /* ---- for the parts of a generator ---- */
+
+/* Checks the class and the guidance that the recipe asks for, before anything large is opened. */
+int generator_check_guidance(struct generator *s, struct recipe *r, const struct generator_options *o,
+                             ddpm_error *err);
+/* Opens what guides the network or the steps, if there is anything. */
+int generator_open_guidance(struct generator *s, struct recipe *r, const struct generator_options *o,
+                            ddpm_error *err);
 
 /* Returns the class of an image as the network gets it. */
 int32_t generator_class(const struct generator *s, uint32_t index);

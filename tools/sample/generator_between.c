@@ -30,7 +30,7 @@ static int encode(struct generator *s, double *x, int k, struct progress *p, ddp
     const double *from;
     int code = start_image_read(&s->from, &from, (uint32_t)k, err);
     if (!code)
-        code = ddpm_sampler_start(s->sampler, &index, s->about->classes ? &class : NULL, 1, from, 0, err);
+        code = ddpm_sampler_start(s->sampler, &index, s->classes_known ? &class : NULL, 1, from, 0, err);
 
     for (int i = 0; i < s->top && !code; i++) {
         progress_at(p, (double)k * s->top + i);

@@ -21,60 +21,6 @@ static char *list_text(const double *t, int K)
     return text;
 }
 
-/* Checks that the recipe has a class exactly if the model has classes, and one of them.  --class none is for
-   models that have a null class, or no classes. */
-static int check_class(struct recipe *r, const ddpm_about *a, ddpm_error *err)
-{
-    if (!a->classes && r->class == CLASS_UNSAID)
-        r->class = CLASS_NONE;
-    if (!a->classes && r->class != CLASS_NONE)
-        return dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
-    if (a->classes && (r->class == CLASS_UNSAID || (r->class == CLASS_NONE && !a->null_class)))
-        return dd_error(err, DDPM_EUSAGE,
-                        "this model has %d classes: choose with --class 0..%d or --class all%s", a->classes,
-                        a->classes - 1, a->null_class ? ", or none of them with --class none" : "");
-
-    int count = r->class == CLASS_LIST ? r->class_count : 1;
-    for (int i = 0; i < count && a->classes; i++) {
-        int class = r->class == CLASS_LIST ? r->classes[i] : r->class;
-        if (class >= a->classes)
-            return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", class,
-                            a->classes - 1);
-    }
-    return DDPM_OK;
-}
-
-/* Checks that the model can be guided, and that there is a class to guide it to. */
-static int check_guidance(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
-{
-    if (r->guidance == 1)
-        return DDPM_OK;
-    if (!a->classes)
-        return dd_error(err, DDPM_EUSAGE, "--guidance %g: this model has no classes: leave it out",
-                        r->guidance);
-    if (!a->null_class)
-        return dd_error(err, DDPM_EUSAGE,
-                        "--guidance %g: this model has no null class: ddpm train --init with --set "
-                        "class_dropout=0.1 teaches it one",
-                        r->guidance);
-    if (r->class == CLASS_NONE)
-        return dd_error(err, DDPM_EUSAGE, "--guidance %g leads to a class: leave it out, or --class none",
-                        r->guidance);
-    return DDPM_OK;
-}
-
-/* Opens the guidance of the network, if there is any. */
-static int open_guidance(struct generator *s, const struct recipe *r, ddpm_error *err)
-{
-    const ddpm_guidance_options o = {
-        .eps = ddpm_net_eps,
-        .eps_user = s->net,
-        .scale = r->guidance,
-        .batch = s->batch,
-    };
-    return r->guidance == 1 ? DDPM_OK : ddpm_guidance_create(&s->guidance, s->about, &o, err);
-}
-
 /* Sets *K to the number of steps that a recipe asks for of a sampler whose steps were learned.  The recipe
    holds their number or, if it is from a picture that was made with them, their list.  -1: it holds
    neither. */
@@ -213,10 +159,12 @@ static int check_back(struct generator *s, ddpm_error *err)
 {
     const uint32_t index = 0;
     const ddpm_keep keep = { s->known, s->resample, s->jump, 0 };
+    const int32_t class = 0;
     if (!s->mask.anew)
         return DDPM_OK;
 
-    int code = ddpm_sampler_start(s->sampler, &index, NULL, 1, s->known, s->top, err);
+    int code =
+        ddpm_sampler_start(s->sampler, &index, s->classes_known ? &class : NULL, 1, s->known, s->top, err);
     return code ? code : ddpm_sampler_keep(s->sampler, &keep, err);
 }
 
@@ -250,6 +198,11 @@ static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
     o.snr = r->snr;
     o.eps = eps;
     o.eps_user = s;
+    if (s->classifier) {
+        o.classifier = ddpm_classifier_gradient;
+        o.classifier_user = s->classifier;
+        o.classifier_scale = r->guidance;
+    }
     if (s->has_noise) {
         o.noise = given_noise_draw;
         o.noise_user = &s->noise;
@@ -306,9 +259,7 @@ static int allocate(struct generator *s, ddpm_error *err)
 static int open_all(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err)
 {
     s->has_noise = o->noise_path != NULL;
-    int code = check_class(r, s->about, err);
-    if (!code)
-        code = check_guidance(r, s->about, err);
+    int code = generator_check_guidance(s, r, o, err);
     if (!code)
         code = open_chain(s, r, err);
     if (!code)
@@ -316,7 +267,7 @@ static int open_all(struct generator *s, struct recipe *r, const struct generato
     if (!code)
         code = model_net(&s->net, o->model, s->common, s->batch, err);
     if (!code)
-        code = open_guidance(s, r, err);
+        code = generator_open_guidance(s, r, o, err);
     if (!code)
         code = open_sampler(s, r, err);
     if (!code)
@@ -357,6 +308,7 @@ void generator_close(struct generator *s)
 {
     ddpm_sampler_free(s->sampler);
     ddpm_guidance_free(s->guidance);
+    ddpm_classifier_free(s->classifier);
     ddpm_net_free(s->net);
     given_noise_close(&s->noise);
     start_image_close(&s->from);

@@ -142,7 +142,7 @@ int image_output_add(struct image_output *g, int place, const double *frame, ddp
         if (frame)
             image_archive_add(&g->archive, frame,
                               recipe_class_of(r->class, r->classes, r->class_count, g->index[place],
-                                              g->about->classes));
+                                              g->classes));
         return DDPM_OK;
     }
     if (!g->format->picture)

@@ -34,6 +34,7 @@ void layout_put(struct picture *p, const struct layout *l, int place, const doub
 
 struct image_output {
     const ddpm_about *about;
+    int classes; /* how many there are, of the classifier or else of the model */
     const struct recipe *recipe;
     const uint32_t *index; /* [n], the images in the file */
     int n;

@@ -61,7 +61,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     char seed[24], size[IMAGE_SIZE_TEXT];
     cJSON *o = cJSON_CreateObject(), *list;
     int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + (r->colors != NULL) + 3 * (r->mask != NULL) +
-               2 * (r->between != NULL) + (r->guidance != 1) + (r->scale > 1) + (n > 0);
+               2 * (r->between != NULL) + (r->guidance != 1) + (r->classifier != NULL) + (r->scale > 1) +
+               (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
@@ -83,6 +84,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     add_class(o, r);
     if (r->guidance != 1)
         cJSON_AddNumberToObject(o, "guidance", r->guidance);
+    if (r->classifier)
+        cJSON_AddStringToObject(o, "classifier", r->classifier);
     cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
     if (r->scale > 1)
         cJSON_AddNumberToObject(o, "scale", r->scale);
@@ -224,6 +227,7 @@ static int read_fields(struct stored_recipe *s, int *list, int n, const char *na
     r->steps = dd_json_text(&j, "steps");
     r->class = read_class(&j, s, classes_in(s->root));
     r->guidance = dd_json_has(&j, "guidance") ? dd_json_number(&j, "guidance", 0, GUIDANCE_MOST) : 1;
+    r->classifier = dd_json_has(&j, "classifier") ? dd_json_text(&j, "classifier") : NULL;
     r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
     r->scale = dd_json_has(&j, "scale") ? dd_json_int(&j, "scale", 1, SCALE_MOST) : 1;
     r->noise = dd_json_text(&j, "noise");

@@ -38,11 +38,12 @@ struct recipe {
     int class;           /* a class, or CLASS_... */
     const int *classes;  /* [class_count] those of CLASS_LIST */
     int class_count;
-    double guidance;    /* scale of the guidance (ddpm_guidance_options); 1: none */
-    int keep_steps;     /* how many states of each image are shown, at least 1 */
-    int scale;          /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
-    const char *noise;  /* hash of a file of given noise, or "" */
-    const char *format; /* name of the files' format (image_format.h) */
+    double guidance;        /* scale of the guidance (ddpm_guidance_options); 1: none */
+    const char *classifier; /* id of the classifier, whose scale guidance then is, or NULL */
+    int keep_steps;         /* how many states of each image are shown, at least 1 */
+    int scale;              /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
+    const char *noise;      /* hash of a file of given noise, or "" */
+    const char *format;     /* name of the files' format (image_format.h) */
 };
 
 /* Returns the class of an image by a recipe's class and list [count], for a model of this many classes;

@@ -81,6 +81,11 @@ const struct option sample_options[] = {
       "show more of the class: none + W (class - none) of what a model with a null class predicts "
       "(default: 1, no guidance)",
       NULL, FIELD(guidance), 0, GUIDANCE_MOST },
+    { "classifier", 0, OPTION_TEXT, "FILE",
+      "lead to the class by the gradient of this classifier, with W as its scale; for models with and "
+      "without "
+      "classes",
+      NULL, FIELD(classifier), 0, 0 },
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim or dpmpp step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0,
       1 },
     { "order", 0, OPTION_INT, "N",

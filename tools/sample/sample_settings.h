@@ -11,7 +11,7 @@ struct sample_settings {
     struct common common;
 
     /* The images to be made. */
-    const char *model, *size, *class, *index, *noise, *from;
+    const char *model, *classifier, *size, *class, *index, *noise, *from;
     int64_t images; /* 0: not given */
     uint64_t seed;
     double noise_to, strength; /* negative: not given */

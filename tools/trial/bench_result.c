@@ -75,6 +75,8 @@ static void add_run(cJSON *o, const struct trials *t)
     cJSON_AddStringToObject(o, "spacing", t->spacing);
     cJSON_AddStringToObject(o, "variance", t->variance);
     cJSON_AddNumberToObject(o, "guidance", t->guidance);
+    if (t->classifier)
+        cJSON_AddStringToObject(o, "classifier", ddpm_model_about(t->classifier)->id);
 
     /* A JSON number does not hold 64 bits. */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);

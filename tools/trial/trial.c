@@ -32,12 +32,13 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
         .clip = t->about->clip,
         .snr = 0.16,
         .keep_steps = 1,
-        .class = t->about->classes ? CLASS_ALL : CLASS_NONE,
+        .class = t->about->classes || t->classifier ? CLASS_ALL : CLASS_NONE,
         .guidance = t->guidance,
         .format = "npy",
     };
     const struct generator_options o = {
         .model = t->model,
+        .classifier = t->classifier,
         .command = t->command,
         .common = &t->silent,
         .batch = t->batch,

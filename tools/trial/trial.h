@@ -48,7 +48,7 @@ struct trials {
     /* Set by the caller. */
     const struct command *command;
     const struct common *common;
-    const ddpm_model *model;
+    const ddpm_model *model, *classifier; /* classifier NULL: there is none */
     const ddpm_about *about;
     const char *spacing, *variance;
     double guidance;
