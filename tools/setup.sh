@@ -3,11 +3,11 @@
 # without a question (root, or sudo without a password); otherwise print the one line to run and stop.
 set -u
 [ $# -gt 0 ] || set -- gcc libc6-dev libdnnl-dev libcjson-dev libssl-dev libstb-dev libspng-dev \
-	libjpeg62-turbo-dev libwebp-dev libyaml-dev libzip-dev zlib1g-dev libblas-dev liblapacke-dev
+	libjpeg62-turbo-dev libwebp-dev libtiff-dev libyaml-dev libzip-dev zlib1g-dev libblas-dev liblapacke-dev
 
 if ! command -v apt-get >/dev/null 2>&1; then
 	echo "setup: no apt-get here; install oneDNN (optional), cJSON, OpenSSL, stb, libspng, libjpeg-turbo," \
-		"libwebp, libyaml, libzip, zlib, CBLAS and LAPACKE with their headers, then: ./configure && make" >&2
+		"libwebp, libtiff (optional), libyaml, libzip, zlib, CBLAS and LAPACKE with their headers, then: ./configure && make" >&2
 	exit 1
 fi
 # A package of another architecture, for cross building, has the same name.

@@ -28,14 +28,14 @@ test_data_classes() {
 test_data_left_out() {
 	mkdir -p d/ant d/bee d/cow
 	gray d/ant/a.png 311; gray d/cow/a.png 312
-	echo x >d/bee/a.tif; echo x >d/cow/b.GIF; echo x >d/cow/readme
-	expect 0 learn d; says 'd: left out 1 .tif, 1 .gif, 1 without an ending; PNG, JPEG and WebP are read'
+	echo x >d/bee/a.bmp; echo x >d/cow/b.GIF; echo x >d/cow/readme
+	expect 0 learn d; says 'd: left out 1 .bmp, 1 .gif, 1 without an ending; PNG, JPEG'
 	expect 65 learn d --set net.classes=3; says 'd/bee holds no picture, and every sub-folder is a class'
 	rm -r d/bee; gray d/preview.png 313
 	expect 65 learn d --set net.classes=2; says 'd/preview.png lies in no sub-folder'
 	expect 0 learn d; says '3 pictures, those of its 2 sub-folders among them'
-	rm -r d; mkdir d; echo x >d/a.tif; expect 65 learn d; says 'd holds no image'; says 'found 1 .tif'
-	printf 'II*\0' >d/a.png; expect 65 learn d; says 'd/a.png is a TIFF file, which is not read'
+	rm -r d; mkdir d; echo x >d/a.bmp; expect 65 learn d; says 'd holds no image'; says 'found 1 .bmp'
+	printf 'BM' >d/a.png; expect 65 learn d; says 'd/a.png is a BMP file, which is not read'
 	rm -r d; mkdir -p d/train d/test; gray d/train/a.png 311; gray d/test/a.png 312
 	expect 65 learn d; says 'd holds the parts train and test'
 	mkdir deeper; mv d deeper

@@ -183,3 +183,16 @@ test_npz() {
 	ddpm sample -n 1 --steps 1 --format npz -o - 2>err | cat >out; grep -q 'standard output: an archive is written into a file' err || fail "$(cat err)"
 	absent f f.npz f.png
 }
+
+test_tiff() {
+	ddpm --version | grep -q '^built with:.* tiff' || skip 'built without libtiff'
+	mkdir d && cp "$(pictures_of)/rgb.tif" "$(pictures_of)/rgba16.tif" d
+	expect 0 ddpm train d/ -q -o m.ddpm --set net.widths=8 --set net.norm.groups=4 --set batch=2 --set diffusion.steps=4 --holdout 0 \
+		--grid-every 0 --steps 1 --set net.channels=4 --set net.height=6 --set net.width=8
+	mkdir a b && cp "$(pictures_of)/rgba.tif" a && cp "$(pictures_of)/rgba.png" b
+	expect 0 ddpm eval -m m.ddpm a --fit resize --steps 2 --json; cp out of_tiff
+	expect 0 ddpm eval -m m.ddpm b --fit resize --steps 2 --json; same out of_tiff 'the same picture as TIFF and as PNG'
+	expect 0 ddpm sample -q -m m.ddpm -n 1 --steps 2 --from a/rgba.tif --fit resize --strength 0.5 -o x.png
+	head -c 200 a/rgba.tif >a/cut.tiff
+	expect 65 ddpm eval -m m.ddpm a --fit resize --steps 2; says 'a/cut.tiff: its pixels cannot be read: it is cut off'
+}

@@ -1,4 +1,4 @@
-/* Fuzzes a picture of a data set: PNG, JPEG, WebP. Its pixels must be the same whatever lay in memory
+/* Fuzzes a picture of a data set: PNG, JPEG, WebP, TIFF. Its pixels must be the same whatever lay in memory
    before, or a sentence must refuse it. */
 #include <malloc.h>
 #include <stdint.h>

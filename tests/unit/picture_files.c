@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include "base/file.h"
 #include "check.h"
+#include "config.h"
 #include "tools/image/view.h"
 
 static const char *file_of(const char *name)
@@ -78,6 +79,85 @@ TEST(image_file, turned_upright)
     compare("exif6.png", 6, 9, 3, 1, 0), compare("exif5.webp", 6, 9, 3, 1, 0);
 }
 
+#if HAVE_TIFF
+TEST(image_file, tiff)
+{
+    static const struct {
+        const char *name;
+        int channels, bytes, tolerance;
+    } files[] = {
+        { "gray.tif", 1, 1, 0 },       { "rgb.tif", 3, 1, 0 },    { "rgba.tif", 4, 1, 0 },
+        { "two.tif", 2, 1, 0 },        { "bits.tif", 1, 1, 0 },   { "palette.tif", 3, 1, 0 },
+        { "gray16.tif", 1, 2, 0 },     { "rgb16.tif", 3, 2, 0 },  { "rgba16.tif", 4, 2, 0 },
+        { "negative.tif", 1, 1, 0 },   { "planes.tif", 3, 1, 0 }, { "tiles.tif", 3, 1, 0 },
+        { "multiplied.tif", 4, 1, 0 }, { "cmyk.tif", 3, 1, 1 },   { "jpeg.tif", 3, 1, 3 },
+    };
+
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++)
+        compare(files[k].name, 9, 6, files[k].channels, files[k].bytes, files[k].tolerance);
+    compare("exif6.tif", 6, 9, 3, 1, 0);
+}
+
+/* Of less than its first 4 bytes nobody can tell that it is a TIFF file. */
+TEST(image_file, tiff_cut_off)
+{
+    static const char *const names[] = { "rgb16.tif", "rgba16.tif", "gray.tif",
+                                         "rgb.tif",   "jpeg.tif",   "bits.tif" };
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        struct dd_file f;
+        REQUIRE(!dd_file_map(&f, file_of(names[k]), NULL));
+        for (size_t cut = 4; cut < f.size; cut++) {
+            struct image_file p;
+            ddpm_error err = { 0 };
+            int code = image_file_read_memory(&p, f.data, cut, "cut", &err);
+            if (code != DDPM_EDATA || strchr(err.text, '\n') || !strstr(err.text, "cut"))
+                check_fail(__FILE__, __LINE__, "%s cut off at %zu of %zu: %d %s", names[k], cut, f.size, code,
+                           err.text);
+            image_file_free(&p);
+        }
+        dd_file_unmap(&f);
+    }
+}
+
+/* Sizes that no file of this length holds, and too many channels: refused before memory is asked for. */
+TEST(image_file, tiff_of_huge_sizes)
+{
+    static const struct {
+        unsigned char tag, value[4];
+        const char *mentions;
+    } bad[] = {
+        { 0, { 0xFF, 0xFF, 0xFF, 0x7F }, "claims" },
+        { 0, { 0, 0, 0, 0 }, "head is damaged" },
+        { 1, { 0, 0, 0, 0x40 }, "head is damaged" },
+        { 21, { 0xFF, 0x7F, 0, 0 }, "channels that no picture has" },
+    };
+
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        struct dd_file f;
+        struct image_file p;
+        ddpm_error err = { 0 };
+        REQUIRE(!dd_file_map(&f, file_of("gray16.tif"), NULL));
+        unsigned char *copy = malloc(f.size);
+        REQUIRE(copy);
+        memcpy(copy, f.data, f.size);
+
+        /* An entry is a tag, 256 and more, a type, made LONG, a count and a value. */
+        for (size_t at = 10; at + 12 <= f.size; at++)
+            if (copy[at] == bad[k].tag && copy[at + 1] == 1 && copy[at + 2] == 3 && !copy[at + 3] &&
+                copy[at + 4] == 1) {
+                copy[at + 2] = bad[k].tag == 21 ? 3 : 4;
+                memcpy(copy + at + 8, bad[k].value, 4);
+            }
+        CHECK(image_file_read_memory(&p, copy, f.size, "x", &err) == DDPM_EDATA);
+        if (!strstr(err.text, bad[k].mentions))
+            check_fail(__FILE__, __LINE__, "tag %d: %s", 256 + bad[k].tag, err.text);
+        image_file_free(&p);
+        free(copy);
+        dd_file_unmap(&f);
+    }
+}
+#endif
+
 /* A picture that is cut off before its last byte of pixels is refused in a sentence that names it. */
 TEST(image_file, cut_off)
 {
@@ -108,8 +188,9 @@ TEST(image_file, refused)
         size_t size;
         const char *mentions;
     } bad[] = {
-        { "BM", 2, "BMP" },     { "P5\n1 1\n255\n0", 12, "PGM" }, { "GIF89a", 6, "GIF" },
-        { "II*\0", 4, "TIFF" }, { "abc", 3, "no image" },         { "", 0, "no image" },
+        { "BM", 2, "BMP" },       { "P5\n1 1\n255\n0", 12, "PGM" },
+        { "GIF89a", 6, "GIF" },   { "II*\0", 4, HAVE_TIFF ? "head is damaged" : "TIFF" },
+        { "abc", 3, "no image" }, { "", 0, "no image" },
     };
 
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {

@@ -38,7 +38,7 @@ static void say_left_out(struct teller *t)
         say(t);
 
     if (*text && d->folder.files) {
-        snprintf(t->line, LINE, "%s: left out %s; PNG, JPEG and WebP are read", d->path, text);
+        snprintf(t->line, LINE, "%s: left out %s; " IMAGE_FILE_KINDS " are read", d->path, text);
         say(t);
     }
 }

@@ -129,7 +129,7 @@ static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
     image_folder_left_out(left_out, sizeof left_out, &d->folder);
     if (!code && !names)
         code = dd_error(err, DDPM_EDATA,
-                        "%s holds no image: expected .png, .jpg or .webp files, in it or in sub-folders, or "
+                        "%s holds no image: expected " IMAGE_FILE_KINDS ", in it or in sub-folders, or "
                         "CIFAR-10's .bin%s%s",
                         d->path, *left_out ? "; found " : "", left_out);
 

@@ -18,6 +18,12 @@
 #define PIXELS_BELIEVED 0x1p24
 #define PIXELS_MOST 0x1p28
 
+#if HAVE_TIFF
+#define IMAGE_TIFF image_tiff
+#else
+#define IMAGE_TIFF NULL
+#endif
+
 int image_codec_refuse(const struct image_source *s, const char *why, ddpm_error *err)
 {
     return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", s->path, why);
@@ -45,6 +51,36 @@ int image_codec_room(struct image_file *p, const struct image_source *s, int cha
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %d x %d pixels", s->path, p->width,
                         p->height);
     return DDPM_OK;
+}
+
+void image_codec_squeeze(struct image_file *p)
+{
+    size_t pixels = (size_t)p->width * (size_t)p->height;
+    size_t channels = (size_t)p->channels, bytes = (size_t)p->bytes;
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++) {
+            /* Gray is R, and G and B are the same. */
+            size_t from = channels == 2 && c == 1 ? 3 : c;
+            memmove(p->value + (i * channels + c) * bytes, p->value + (4 * i + from) * bytes, bytes);
+        }
+}
+
+uint32_t image_codec_value(const struct image_file *p, size_t i)
+{
+    uint16_t wide;
+    if (p->bytes == 1)
+        return p->value[i];
+    memcpy(&wide, p->value + 2 * i, sizeof wide);
+    return wide;
+}
+
+void image_codec_set(struct image_file *p, size_t i, uint32_t v)
+{
+    uint16_t wide = (uint16_t)v;
+    if (p->bytes == 1)
+        p->value[i] = (unsigned char)v;
+    else
+        memcpy(p->value + 2 * i, &wide, sizeof wide);
 }
 
 /* ---- the orientation ---- */
@@ -139,8 +175,10 @@ static const char *kind_of(image_codec **codec, const struct image_source *s)
         { "WEBP", 4, 8, "WebP", image_webp },
         { "BM", 2, 0, "BMP", NULL },
         { "GIF8", 4, 0, "GIF", NULL },
-        { "II*\0", 4, 0, "TIFF", NULL },
-        { "MM\0*", 4, 0, "TIFF", NULL },
+        { "II*\0", 4, 0, "TIFF", IMAGE_TIFF },
+        { "MM\0*", 4, 0, "TIFF", IMAGE_TIFF },
+        { "II+\0", 4, 0, "TIFF", IMAGE_TIFF },
+        { "MM\0+", 4, 0, "TIFF", IMAGE_TIFF },
         { "P1", 2, 0, "PBM", NULL },
         { "P4", 2, 0, "PBM", NULL },
         { "P2", 2, 0, "PGM", NULL },
@@ -173,7 +211,7 @@ static int read_source(struct image_file *p, const struct image_source *s, bool 
         return dd_error(err, DDPM_EDATA,
                         "%s is a %s file, which is not read: convert it to PNG, JPEG or WebP", s->path, name);
     if (!codec)
-        return dd_error(err, DDPM_EDATA, "%s is no image that can be read: expected PNG, JPEG or WebP",
+        return dd_error(err, DDPM_EDATA, "%s is no image that can be read: " IMAGE_FILE_KINDS " are read",
                         s->path);
 
     int code = codec(p, &orientation, s, pixels, err);

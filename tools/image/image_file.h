@@ -1,7 +1,15 @@
-/* A picture as its file holds it, PNG, JPEG or WebP.  Bytes stay bytes, and 16 bits stay 16 bits. */
+/* A picture as its file holds it, PNG, JPEG, WebP or TIFF.  Bytes stay bytes, and 16 bits stay 16 bits. */
 #ifndef DDPM_IMAGE_FILE_H
 #define DDPM_IMAGE_FILE_H
+#include "config.h"
 #include "ddpm.h"
+
+/* The kinds of pictures that are read, for messages. */
+#if HAVE_TIFF
+#define IMAGE_FILE_KINDS "PNG, JPEG, WebP and TIFF"
+#else
+#define IMAGE_FILE_KINDS "PNG, JPEG and WebP"
+#endif
 
 struct image_file {
     int width, height;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
+#include "config.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/names.h"
@@ -16,8 +17,10 @@
 
 static bool is_picture(const char *name)
 {
-    static const char *const endings[] = { ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp" };
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+    static const char *const endings[] = {
+        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff"
+    };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings - (HAVE_TIFF ? 0 : 2); i++)
         if (dd_names_end(name, endings[i]))
             return true;
     return false;

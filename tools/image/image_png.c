@@ -40,19 +40,6 @@ static spng_ctx *open_png(const struct image_source *s, int damaged)
     return c;
 }
 
-/* Reduces decoded R, G, B, A to the channels that the picture has, in place. */
-static void squeeze(struct image_file *p)
-{
-    size_t pixels = (size_t)p->width * (size_t)p->height;
-    size_t channels = (size_t)p->channels, bytes = (size_t)p->bytes;
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t c = 0; c < channels; c++) {
-            /* Gray is R, and G and B are the same. */
-            size_t from = channels == 2 && c == 1 ? 3 : c;
-            memmove(p->value + (i * channels + c) * bytes, p->value + (4 * i + from) * bytes, bytes);
-        }
-}
-
 /* Returns the orientation in the chunks that were read so far.  Exif may stand before or after the pixels. */
 static int orientation_of(spng_ctx *c)
 {
@@ -100,7 +87,7 @@ static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const s
 
     /* Now the chunks behind the pixels are known too. */
     *orientation = orientation_of(c);
-    squeeze(p);
+    image_codec_squeeze(p);
     return DDPM_OK;
 }
 

@@ -17,10 +17,10 @@ case $arch in
 *) host="--host=$arch-linux-gnu RUN=qemu-$arch" ;;
 esac
 
-# oneDNN, which no rule chooses, would be four times the size of all else.  LAPACK is linked statically, as a few of its
+# oneDNN, which no rule chooses, would be four times the size of all else; libtiff brings five libraries.  LAPACK is linked statically, as a few of its
 # functions are used; Debian has no static libraries of some of the others.
 cd "$build"
-"$src/configure" $host --without-dnnl LDFLAGS='-s -Wl,--gc-sections -Wl,--as-needed' >configure.out
+"$src/configure" $host --without-dnnl --without-tiff LDFLAGS='-s -Wl,--gc-sections -Wl,--as-needed' >configure.out
 "$MAKE" all manual TOOL_LIBS="$(sed -n 's/^TOOL_LIBS = //p' config.mak |
 	sed 's/-llapacke -lblas/-Wl,-Bstatic -llapacke -llapack -ltmglib -lblas -Wl,-Bdynamic -l:libgfortran.so.5/')"
 
