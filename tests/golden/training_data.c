@@ -37,3 +37,26 @@ double image_value(uint64_t seed, int i)
 {
     return fmin(fmax(0.5 * counter(seed, i), -1), 1);
 }
+
+void training_weights(ddpm_model *m)
+{
+    const ddpm_tensor *list;
+    uint64_t seed = 1000;
+    size_t n = ddpm_model_tensors(m, &list);
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strlen(list[i].name);
+        int64_t count = 1, fan = 1;
+        if (list[i].dtype != DDPM_F32 || !strcmp(list[i].name, "time.freq"))
+            continue;
+        for (int r = 0; r < list[i].rank; r++) {
+            count *= list[i].dim[r];
+            fan *= r ? list[i].dim[r] : 1;
+        }
+
+        int gain = list[i].rank == 1 && !strcmp(list[i].name + length - 6, "weight");
+        for (int64_t k = 0; k < count; k++)
+            ((float *)list[i].data)[k] =
+                (float)(gain + counter(seed, (int)k) / sqrt(list[i].rank > 1 ? (double)fan : 16));
+        seed++;
+    }
+}

@@ -22,4 +22,6 @@ const struct dd_entry *training_data_find(const struct training_data *g, const c
    it, a value of an image. */
 double counter(uint64_t seed, int i);
 double image_value(uint64_t seed, int i);
+/* Fills the model with the initial weights of the scripts: z over the root of the fan-in, gains around 1. */
+void training_weights(ddpm_model *m);
 #endif
