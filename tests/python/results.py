@@ -168,6 +168,24 @@ def test_bits_are_those_of_the_program():
     refuses(lambda **given: conditional.bits_per_dim(pictures, steps=3, **given), "classes", None, 5, [1, 5], [1, 2, 3])
 
 
+def test_likelihoods_are_those_of_the_program():
+    levels = np.random.default_rng(5).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
+    np.save("a.npy", levels)
+    for words, options in (["--steps", "2"], dict(steps=2)), (["--tolerance", "0.1", "--seed", "9"], dict(tolerance=0.1, seed=9)):
+        expected = lines_of("eval", "a.npy", "--ode", *words)[-1]["total"]
+        calls = []
+        for batch in 1, 16:
+            model = ddpm.Model.default(batch=batch)
+            bits = model.bits_per_dim(levels, ode=True, callback=lambda done, total: calls.append((done, total)), **options)
+            assert bits.shape == (3,) and abs(bits.mean() - expected) < 3 * np.finfo(float).eps * expected, (bits, expected)
+        assert set(calls) == {(0, 3), (1, 3), (2, 3)}
+    raises(ValueError, "ode=True", model.bits_per_dim, levels, tolerance=0.1)
+    raises(ValueError, "settings of the bound", model.bits_per_dim, levels, ode=True, variance="beta")
+    raises(ValueError, "leave one out", model.bits_per_dim, levels, ode=True, steps=3, tolerance=0.1)
+    refuses(lambda steps: model.bits_per_dim(levels, ode=True, steps=steps), "steps", 0, -1, [1, 2], "7", 2.5)
+    refuses(lambda tolerance: model.bits_per_dim(levels, ode=True, tolerance=tolerance), "tolerance", 0, 1, "a", np.nan)
+
+
 def test_sampler_takes_one_step_a_call():
     model = ddpm.Model.default()
     expected = model.sample(3, steps=6, seed=4, sampler="unipc")

@@ -116,6 +116,21 @@ class BoundImage(Structure):
     )
 
 
+class LikelihoodOptions(Structure):
+    c_name = "ddpm_likelihood_options"
+    _fields_ = (
+        _fields(c_int, "prediction levels steps probe")
+        + _fields(c_double, "tolerance")
+        + _fields(c_uint64, "seed")
+        + _fields(c_void_p, "vjp vjp_user")
+    )
+
+
+class LikelihoodImage(Structure):
+    c_name = "ddpm_likelihood_image"
+    _fields_ = _fields(c_int, "lost calls") + _fields(c_double, "total prior change dequantisation")
+
+
 def call(function: Any, *arguments: Any) -> None:
     """Calls a function whose last argument is a ddpm_error *, and raises what that holds."""
     error = CError()
@@ -180,6 +195,16 @@ _FUNCTIONS = {
     "bound_left": (c_int, c_void_p),
     "bound_read": (POINTER(BoundImage), c_void_p, c_int),
     "bound_free": (None, c_void_p),
+    "vjp_create": (c_int, _handle, c_void_p, POINTER(NetOptions), _error),
+    "vjp_run": (c_int, c_void_p, *[_doubles] * 5, _classes, c_int, _error),
+    "vjp_free": (None, c_void_p),
+    "likelihood_defaults": (None, POINTER(LikelihoodOptions), POINTER(About)),
+    "likelihood_create": (c_int, _handle, c_void_p, POINTER(LikelihoodOptions), c_size_t, c_int, _error),
+    "likelihood_start": (c_int, c_void_p, _doubles, _indices, _classes, c_int, _error),
+    "likelihood_step": (c_int, c_void_p, _error),
+    "likelihood_left": (c_double, c_void_p),
+    "likelihood_read": (POINTER(LikelihoodImage), c_void_p, c_int),
+    "likelihood_free": (None, c_void_p),
 }
 for _name, (_result, *_arguments) in _FUNCTIONS.items():
     _function = getattr(lib, "ddpm_" + _name)

@@ -6,33 +6,22 @@ import json
 import os
 import threading
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_double, c_float, c_uint32, c_void_p
+from ctypes import POINTER, byref, c_float, c_void_p
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import library, numbers
+from .bits import Callback, by_bound, by_ode
 from .errors import EMISSING, error_of
 from .library import call, lib
-from .sampler import (
-    Chain,
-    Numbers,
-    Sampler,
-    Schedule,
-    Steps,
-    class_pointer,
-    classes_of,
-    indices_of,
-    options_of,
-    take_step,
-)
+from .sampler import Chain, Numbers, Sampler, Schedule, Steps, class_pointer, classes_of, indices_of
 
 if TYPE_CHECKING:
     import torch
 
 Path = Union[str, bytes, "os.PathLike[str]"]
-Callback = Callable[[int, int], object]
 Size = Union[int, Sequence[int]]
 Times = Union[float, NDArray[Any], "torch.Tensor"]
 
@@ -83,6 +72,7 @@ class Model:
             numbers.choice("cpu", cpu),
             numbers.choice("conv", conv),
         )
+        self._net_settings = options.threads, options.cpu, options.conv
         call(lib.ddpm_model_open, byref(self._model), _encoded(path))
         if size is not None:
             width, height = numbers.size("size", size)
@@ -253,6 +243,8 @@ class Model:
         clip: Optional[bool] = None,
         classes: Optional[Numbers] = None,
         callback: Optional[Callback] = None,
+        ode: bool = False,
+        tolerance: Optional[float] = None,
     ) -> NDArray[np.float64]:
         """Returns what each image costs in bits per dimension, [n] float64 (Ho et al. 2020, equation 5), as
         `ddpm eval` does.
@@ -260,42 +252,22 @@ class Model:
         images [n, h, w, c] are uint8, or floating point numbers in [-1, 1].  With all steps of the chain, the
         default, the network runs T times for each image; callback as in sample.  An image that the network
         loses to NaN is NaN.
+
+        ode=True measures the likelihood by the probability-flow ODE instead (Song et al. 2021, section 4.3),
+        as `ddpm eval --ode` does: by steps as long as tolerance allows, 1e-4 unless given, or by a number of
+        equal steps.  callback then gets how many images are done, and how many there are.
         """
         x0 = np.ascontiguousarray(numbers.images("images", images))
         self._check_shape("images", x0.shape, "[n, {h}, {w}, {c}]", (self.height, self.width, self.channels))
-        of, n = classes_of(classes, len(x0)), len(x0)
-        index, bits = np.arange(n, dtype=np.uint32), np.empty(n)
-        batch, size = max(1, min(self.batch, n)), self.height * self.width * self.channels
-        chain, bound = Chain(self, steps, spacing), c_void_p()
-        done, total = 0, len(chain.schedule.t) * -(-n // batch)
-
-        with self._running():
-            options = options_of(self, seed, variance=variance, clip=clip)
-            call(lib.ddpm_bound_create, byref(bound), chain.handle, byref(options), size, batch, None)
-        try:
-            for first in range(0, n, batch):
-                rows = slice(first, first + batch)
-                with self._running():
-                    call(
-                        lib.ddpm_bound_start,
-                        bound,
-                        x0[rows].ctypes.data_as(POINTER(c_double)),
-                        index[rows].ctypes.data_as(POINTER(c_uint32)),
-                        class_pointer(None if of is None else of[rows]),
-                        len(index[rows]),
-                    )
-                while lib.ddpm_bound_left(bound):
-                    with self._running():
-                        take_step(lib.ddpm_bound_step, bound)
-                    done += 1
-                    if callback:
-                        callback(done, total)
-                for row in range(len(index[rows])):
-                    found = lib.ddpm_bound_read(bound, row).contents
-                    bits[first + row] = np.nan if found.lost else found.total
-        finally:
-            lib.ddpm_bound_free(bound)
-        return bits
+        of = classes_of(classes, len(x0))
+        if not ode:
+            if tolerance is not None:
+                raise ValueError("tolerance is a setting of the ODE: it needs ode=True")
+            chain = Chain(self, steps, spacing)
+            return by_bound(self, x0, of, chain, callback, seed, variance=variance, clip=clip)
+        if not (spacing is None and variance is None and clip is None):
+            raise ValueError("spacing, variance and clip are settings of the bound, not of ode=True")
+        return by_ode(self, x0, of, steps, tolerance, callback, seed)
 
     def schedule(self, steps: Steps = "all", spacing: Optional[str] = None) -> Schedule:
         """Returns the tables of the chain of these steps, each [K], as `ddpm schedule` prints them."""
