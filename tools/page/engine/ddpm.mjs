@@ -364,7 +364,8 @@ export function settingsOf(bytes) {
     const data = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const ascii = (from, to) => new TextDecoder('latin1').decode(data.subarray(from, to));
-    if (ascii(0, 8) !== '\x89PNG\r\n\x1a\n')
+    /* The decoder of latin1 is that of windows-1252, which has another letter for the first byte. */
+    if (data[0] !== 0x89 || ascii(1, 8) !== 'PNG\r\n\x1a\n')
         return null;
     for (let at = 8; at + 12 <= data.length; at += 12 + view.getUint32(at))
         if (ascii(at + 4, at + 13) === 'tEXtddpm\0')
