@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel wheel,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz coverage wheel-% check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-page check-wheel wheel,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz coverage wheel-% check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -53,7 +53,7 @@ endif
 headers = $(addprefix $(srcdir)/include/ddpm,.h _guidance.h _likelihood.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel wasm \
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-page check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel wasm page \
         check-deb clean help
 all: $(LIBS) $(O)/ddpm$(EXE)                    ## build the libraries and the program
 
@@ -119,6 +119,7 @@ pictures: all                                   ## draw the pictures of README a
 	BUILD=$(O) sh $(srcdir)/tools/pictures/guidance.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/inpaint.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/sizes.sh
+	$(MAKE) page && python3 $(srcdir)/tools/pictures/page.py $(O)/ddpm.html
 sample: sample.png                              ## write sample.png, a grid of images of the embedded model
 sample.png: | all
 	@$(RUN) $(O)/ddpm$(EXE) sample -o $@ && echo 'The picture is $(CURDIR)/$@'
@@ -137,6 +138,8 @@ check-python: all                               # the Python package, against di
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_python.py
 check-wheel: all wheel wheel-aarch64            # what pip installs, in bare surroundings and beside torch
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_wheel.py $(O)/ddpm-$(version)-py3-*.whl
+check-page: all page                            # the page in a headless Chromium
+	python3 $(srcdir)/tests/check_page.py $(O)/ddpm $(O)/ddpm.html $(O)/page $(TESTS)
 check-slurm: $(O)/ddpm                          # a job array on a real Slurm of its own
 	BUILD=$(O) sh $(srcdir)/tests/check_slurm.sh
 check-mutants: all $(O)/ddpm-check              ## check that the tests find bugs which are put in on purpose
@@ -224,6 +227,9 @@ $(O)/wheel/tools/ready:
 wasm: $(O)/wasm/libraries/ready                 ## build the page's engine: build/wasm/ddpm.wasm and ddpm.mjs
 	cd $(O)/wasm && $(abspath $(srcdir))/configure --host=wasm32-wasi >configure.out && $(MAKE) build/ddpm.wasm
 	cp $(O)/wasm/build/ddpm.wasm $(srcdir)/tools/page/engine/ddpm.mjs $(O)/wasm
+page: wasm                                      ## build the page that makes images in a browser: build/ddpm.html
+	python3 $(srcdir)/tools/page/build.py $(O)/wasm/ddpm.wasm $(O)/ddpm.html
+	@echo 'Open $(CURDIR)/$(O)/ddpm.html in a browser'
 $(O)/wasm/libraries/ready: $(srcdir)/tools/page/engine/sources.sh
 	@sh $(srcdir)/tools/setup.sh clang lld wasi-libc libclang-rt-14-dev-wasm32 nodejs
 	sh $(srcdir)/tools/page/engine/sources.sh $(@D) >$(@D).out

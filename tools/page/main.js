@@ -1,0 +1,248 @@
+// The page: begins the engine, makes images whenever a setting changes, and shows what they took.
+import { Bars } from "./bars.js";
+import { Controls } from "./controls.js";
+import { find } from "./dom.js";
+import { Engine, Stopped } from "./engine.js";
+import { isPicture, onDrop, saveFile } from "./files.js";
+import { Gallery } from "./gallery.js";
+import { Plot } from "./plot.js";
+import { optionsOf, settingsOfRecipe } from "./recipe.js";
+import { Strip } from "./strip.js";
+import { count, duration, samplerTitle } from "./words.js";
+
+const COMPARED = [4, 8, 16, 32, 64];
+const COMPARED_UNASKED = 20; // seconds that a comparison may take to be made without being asked for
+
+// A module that returns a vector of 128 bits: a browser without SIMD refuses it.
+const SIMD = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98,
+  11,
+];
+
+const gallery = new Gallery(find("gallery"), () => making || work(compare));
+const controls = new Controls(() => work(makeAll));
+const strip = new Strip(find("strip"));
+const plot = new Plot(find("plot"), find("tried").tBodies[0]);
+const bars = new Bars(find("bars"), find("bars-text"));
+let engine = null;
+let about = null; // the open model
+let making = false; // the images of the gallery are being made
+let made = null; // { png, name } of the images of the gallery, once they are made
+let seconds = 0; // of a step of one image, in the last run
+let works = 0; // counts what was begun
+
+// ---- what the page says ----
+
+function say(text) {
+  find("said").textContent = text;
+}
+
+function complain(id, text) {
+  find(id).textContent = text;
+  find(id).hidden = !text;
+}
+
+// Shows one button to stop what is under way, or to begin.  It does not submit the form while it stops.
+function showBusy(busy) {
+  find("make").textContent = busy ? "Stop" : "Make images";
+  find("make").type = busy ? "button" : "submit";
+}
+
+function setMade(images) {
+  made = images;
+  find("save").disabled = !made;
+}
+
+function showResult(result, images) {
+  find("result-time").textContent = duration(result.seconds);
+  find("result-image").textContent = duration(result.seconds / images);
+  find("result-calls").textContent = `${result.calls} an image`;
+}
+
+// ---- work: one thing at a time, and the newest wins ----
+
+// Stops what is under way and does `act` instead; `tell` is given the line of an error.
+async function work(act, tell = (line) => complain("notice", line)) {
+  const mine = ++works;
+  await engine.stop();
+  if (mine !== works)
+    return;
+  tell("");
+  showBusy(true);
+  try {
+    await act();
+  } catch (error) {
+    if (mine === works)
+      find("phase").textContent = "Stopped";
+    if (!(error instanceof Stopped))
+      tell(error.message);
+  }
+  if (mine === works)
+    showBusy(false);
+}
+
+async function stop() {
+  works++;
+  find("phase").textContent = "Stopped";
+  showBusy(false);
+  say("Stopped");
+  await engine.stop();
+}
+
+async function makeAll() {
+  const settings = controls.settings;
+  if (!settings)
+    return;
+  making = true;
+  try {
+    await makeImages(settings);
+  } finally {
+    making = false;
+  }
+  const asked = COMPARED.reduce((sum, n) => sum + n, 0) * seconds;
+  if (asked < COMPARED_UNASKED)
+    await compare();
+}
+
+async function makeImages(settings) {
+  const n = settings.indices.length;
+  let spent = 0;
+  setMade(null);
+  gallery.begin(about, settings.indices);
+  find("progress").value = 0;
+  find("phase").textContent = "Noise";
+  find("clock").textContent = "";
+  say(`Making ${count(n, "image")}`);
+
+  const show = ({ taken, steps, t, seconds: took, picture }) => {
+    gallery.draw(picture);
+    find("progress").max = steps;
+    find("progress").value = taken;
+    if (taken === 0) {
+      bars.begin(steps);
+      return;
+    }
+    bars.add(took, n);
+    spent += took;
+    find("phase").textContent = `Step ${taken} of ${steps}, t = ${Math.round(t)}`;
+    find("clock").textContent = duration(spent);
+  };
+  const result = await engine.run(optionsOf(settings, about), show);
+  setMade({ png: result.png, name: `ddpm-${settings.sampler}-seed-${settings.seed}.png` });
+  find("phase").textContent = `${count(n, "image")} in ${count(result.steps, "step")}`;
+  find("remarks").textContent = result.remarks.join(" ");
+  say(`${count(n, "image")} made in ${duration(result.seconds)}`);
+  showResult(result, n);
+  note(settings.sampler, result, n);
+}
+
+// Adds a run to the plot.
+function note(sampler, { steps, calls, seconds: all }, images) {
+  seconds = all / images / steps;
+  plot.add({ sampler, steps, calls, seconds: all / images });
+}
+
+// Makes the chosen image at several numbers of steps.
+async function compare() {
+  const settings = controls.settings;
+  if (!settings)
+    return;
+  const offered = controls.stops(), tuned = settings.sampler === "tuned";
+  const list = tuned ? offered : COMPARED.filter((n) => n <= offered[offered.length - 1]);
+  const index = settings.indices[gallery.chosen];
+  find("strip-text").textContent = `Image ${index} of seed ${settings.seed}, ` +
+    `by ${samplerTitle(settings.sampler)}, from the same noise. Choose another image above.`;
+  strip.begin(about, list);
+
+  for (const [i, steps] of list.entries()) {
+    const one = optionsOf({ ...settings, steps: String(steps), indices: [index] }, about);
+    const result = await engine.run(one, ({ taken, picture }) => {
+      strip.draw(i, picture);
+      strip.note(i, `step ${taken}`);
+    });
+    strip.note(i, duration(result.seconds));
+    note(settings.sampler, result, 1);
+  }
+}
+
+// ---- files ----
+
+// Takes a file: a model, or a picture for its settings.
+function take(file) {
+  const open = async () => {
+    if (await isPicture(file))
+      controls.set(settingsOfRecipe(await engine.read(file)));
+    else
+      await openModel(file);
+    await makeAll();
+  };
+  return work(open, (line) => complain("file-error", line && `${file.name}: ${line}`));
+}
+
+// Opens a model file; null: the embedded model.
+async function openModel(file) {
+  find("phase").textContent = file ? `Opening ${file.name}` : "Starting";
+  about = await engine.open(file);
+  find("info").textContent = about.info;
+  find("version").textContent = `ddpm ${about.version}. ${about.engineClass}.`;
+  find("embedded").hidden = !file;
+  find("controls").inert = false;
+  plot.clear();
+  controls.setModel(about);
+}
+
+async function makeOfEmbedded() {
+  await openModel(null);
+  await makeAll();
+}
+
+// ---- the beginning ----
+
+function listen() {
+  find("controls").addEventListener("submit", (event) => {
+    event.preventDefault();
+    work(makeAll);
+  });
+  find("make").addEventListener("click", (event) => {
+    if (find("make").type === "button") {
+      event.preventDefault();
+      stop();
+    }
+  });
+  find("reset").addEventListener("click", () => {
+    controls.reset();
+    work(makeAll);
+  });
+  find("save").addEventListener("click", () => saveFile(made.png, "image/png", made.name));
+  find("compare").addEventListener("click", () => work(compare));
+  find("open").addEventListener("click", () => find("file").click());
+  find("file").addEventListener("change", () => {
+    if (find("file").files.length)
+      take(find("file").files[0]);
+    find("file").value = "";
+  });
+  find("embedded").addEventListener("click", () => work(makeOfEmbedded));
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && find("make").type === "button")
+      stop();
+  });
+  onDrop(find("drop"), take);
+}
+
+function bytesOf(id) {
+  return Uint8Array.from(atob(find(id).textContent), (c) => c.charCodeAt(0));
+}
+
+async function begin() {
+  if (typeof WebAssembly !== "object" || !WebAssembly.validate(Uint8Array.from(SIMD))) {
+    complain("notice", "This browser lacks WebAssembly SIMD, which the engine needs: " +
+      "Chrome, Edge, Firefox and Safari of 2023 or later have it.");
+    find("phase").textContent = "No images";
+    return;
+  }
+  engine = new Engine(find("worker").textContent, await WebAssembly.compile(bytesOf("engine")));
+  listen();
+  await work(makeOfEmbedded);
+}
+
+begin().catch((error) => complain("notice", error.message));
