@@ -116,6 +116,7 @@ $(O)/man/ddpm-%.7: $(srcdir)/tools/manual/%.md $(srcdir)/tools/manual/guide.awk
 
 pictures: all                                   ## draw the pictures of README and guides; three minutes
 	BUILD=$(O) sh $(srcdir)/tools/pictures/make.sh
+	BUILD=$(O) sh $(srcdir)/tools/pictures/between.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/guidance.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/inpaint.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/sizes.sh

@@ -138,7 +138,7 @@ def test_contents(wheel):
         assert any(name.endswith(wanted) for name in names), wanted
     licences = " ".join(name for name in names if "/licences/" in name)
     # The packages whose name is not that of their library.
-    package = dict(libquadmath="libgfortran", libcrypto="libssl", libwebpdemux="libwebp")
+    package = dict(libquadmath="libgfortran", libcrypto="libssl", libwebpdemux="libwebp", libwebpmux="libwebp")
     for name in names:
         library = re.fullmatch(r"ddpm\.libs/(\w+)-.*\.so.*", name)
         if library:

@@ -21,12 +21,12 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 static int make_file(struct sample_job *j, ddpm_error *err)
 {
     int code = generator_run(&j->generator, j->index, j->n, take_image, j, err);
+    if (!code)
+        code = image_output_finish(&j->image_output, err);
     if (code == TRY_LATER)
         return dd_error(
             err, code,
             "interrupted, and nothing is written: --outdir is what can be stopped and gone on with");
-    if (!code)
-        code = image_output_finish(&j->image_output, err);
     return code ? code : image_output_commit(&j->image_output, err);
 }
 
@@ -112,6 +112,7 @@ const struct command command_sample = {
                 "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o "
                 "latent-and-back.npy\n"
                 "  ddpm sample --between 3,14 --frames 12 -o between.png\n"
+                "  ddpm sample --keep-steps 24 -o way.webp\n"
                 "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n"
                 "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images --shard 2/8\n"
                 "  ddpm sample -m model.ddpm -n 64 --steps auto --max-time 20m -o in-20-minutes.png\n",

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/system.h"
+#include "image/film.h"
 #include "sample/image_output.h"
 #include "cli/command_model.h"
 #include "cli/image_size.h"
@@ -116,17 +117,27 @@ static int read_file(struct check *c, const struct run *r, ddpm_error *err)
 
     const ddpm_about *a = ddpm_model_about(r->model);
     const struct image_format *format = image_format_named(c->stored.recipe.format);
-    if (!format || !format->picture || format->bytes != c->found.bytes)
+    if (!format || !format->picture || format->bytes != c->found.bytes ||
+        format->film != (c->found.frames > 0))
         return dd_error(
             err, DDPM_EDATA,
-            "%s has %d bits a value and its settings say format %.20s: another program rewrote it", c->path,
-            8 * c->found.bytes, c->stored.recipe.format);
+            "%s has %d bits a value%s and its settings say format %.20s: another program rewrote it", c->path,
+            8 * c->found.bytes, c->found.frames ? " in a film" : "", c->stored.recipe.format);
     c->layout = layout_of(a, &c->stored.recipe, c->stored.n);
     code = layout_picture(&c->made, &c->layout, a, c->found.bytes, err);
     if (code)
         return code;
 
     int width = c->made.width * c->stored.recipe.scale, height = c->made.height * c->stored.recipe.scale;
+    if (c->found.frames && !film_channels(&c->found, c->made.channels))
+        return dd_error(
+            err, DDPM_EDATA,
+            "%s has colours or transparency, which images of %d channels have not: another program "
+            "rewrote it",
+            c->path, c->made.channels);
+    if (c->found.frames != c->made.frames)
+        return dd_error(err, DDPM_EDATA, "%s has %d frames, its settings give %d", c->path, c->found.frames,
+                        c->made.frames);
     if (c->found.width != width || c->found.height != height || c->found.channels != c->made.channels)
         return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels of %d channels, its settings give %d x %d of %d",
                         c->path, c->found.width, c->found.height, c->found.channels, width, height,

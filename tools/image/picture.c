@@ -16,7 +16,7 @@ int picture_create(struct picture *p, int width, int height, int channels, int b
         return dd_error(err, DDPM_EUSAGE, "a picture of %d x %d pixels is too large: use --outdir", width,
                         height);
 
-    *p = (struct picture){ width, height, channels, bytes, NULL };
+    *p = (struct picture){ width, height, channels, bytes, NULL, 0 };
     p->pixel = calloc((size_t)width * (size_t)height, (size_t)channels * (size_t)bytes);
     if (!p->pixel)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a picture of %d x %d", width, height);

@@ -8,6 +8,7 @@ struct picture {
     int width, height, channels; /* 1 to 4 channels */
     int bytes;                   /* bytes of a value: 1, or 2 in the order of this machine */
     unsigned char *pixel;        /* [height, width, channels] */
+    int frames;                  /* of a film, one below another; 0: it is no film */
 };
 
 #define PICTURE_MOST 0x1p28 /* bytes of pixels that a picture may have */
@@ -27,7 +28,8 @@ int picture_level(const struct picture *p, size_t i);
 /* Writes a PNG with `text`, ASCII, in a tEXt chunk `ddpm`.  Where text is a JSON object, its members are also
    written under keywords that picture viewers show: Software, and Description for all of them. */
 int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error *err);
-/* Reads pixels and text, which the caller frees.  DDPM_EDATA: the file is no PNG, or has no such text. */
+/* Reads pixels and text, which the caller frees, from a PNG or a film (film.h), which is RGBA.  DDPM_EDATA:
+   the file is neither, or has no such text. */
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err);
 int picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size,
                         const char *path, ddpm_error *err);

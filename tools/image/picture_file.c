@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
+#include "image/film.h"
 #include "base/file.h"
 #include "image/image_file.h"
 #include "image/picture.h"
@@ -114,8 +115,10 @@ int picture_read_memory(struct picture *p, char **text, const unsigned char *dat
     p->pixel = NULL;
     *text = NULL;
 
+    if (film_is(data, size))
+        return film_read_memory(p, text, data, size, path, err);
     if (size < SIGNATURE || memcmp(data, "\x89PNG\r\n\x1a\n", SIGNATURE))
-        return dd_error(err, DDPM_EDATA, "%s is not a PNG file", path);
+        return dd_error(err, DDPM_EDATA, "%s is not a PNG file, nor a film", path);
     int code = image_file_text(text, data, size, keyword, path, err);
     if (code)
         return code;
@@ -128,7 +131,7 @@ int picture_read_memory(struct picture *p, char **text, const unsigned char *dat
 
     code = image_file_read_memory(&file, data, size, path, err);
     if (!code) {
-        *p = (struct picture){ file.width, file.height, file.channels, file.bytes, file.value };
+        *p = (struct picture){ file.width, file.height, file.channels, file.bytes, file.value, 0 };
         return DDPM_OK;
     }
     image_file_free(&file);

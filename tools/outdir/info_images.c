@@ -13,6 +13,7 @@
 #include "base/system.h"
 #include "cli/json_line.h"
 #include "outdir/shard_manifests.h"
+#include "image/film.h"
 #include "image/picture.h"
 #include "sample/recipe.h"
 
@@ -22,10 +23,11 @@ enum { SHOWN = 100 };
 bool info_is_picture(const char *path)
 {
     struct dd_file f;
-    bool png =
-        dd_file_map(&f, path, NULL) == DDPM_OK && f.size >= 8 && !memcmp(f.data, "\x89PNG\r\n\x1a\n", 8);
+    bool there = dd_file_map(&f, path, NULL) == DDPM_OK;
+    bool png = there && f.size >= 8 && !memcmp(f.data, "\x89PNG\r\n\x1a\n", 8);
+    bool film = there && film_is(f.data, f.size);
     dd_file_unmap(&f);
-    return png;
+    return png || film;
 }
 
 bool info_is_images(const char *path)
@@ -69,7 +71,9 @@ static void print_picture(const char *path, const struct picture *p, const struc
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "picture", path);
         cJSON_AddNumberToObject(o, "width", p->width);
-        cJSON_AddNumberToObject(o, "height", p->height);
+        cJSON_AddNumberToObject(o, "height", p->frames ? p->height / p->frames : p->height);
+        if (p->frames)
+            cJSON_AddNumberToObject(o, "frames", p->frames);
         cJSON_AddNumberToObject(o, "channels", p->channels);
         cJSON_AddItemToObject(o, "settings", cJSON_Duplicate(r->root, 1));
         json_line(o);
@@ -81,13 +85,25 @@ static void print_picture(const char *path, const struct picture *p, const struc
     else
         puts("picture       made by ddpm train with these settings, of the weights of that moment");
 
-    printf("pixels        %d x %d, %d channel%s\n", p->width, p->height, p->channels,
+    int frames = p->frames ? p->frames : 1;
+    printf("pixels        %d x %d, %d channel%s", p->width, p->height / frames, p->channels,
            p->channels == 1 ? "" : "s");
+    if (p->frames)
+        printf(", %d frames", p->frames);
+    putchar('\n');
     printf("images        %d, index", r->n);
     for (int i = 0; i < r->n && i < 8; i++)
         printf("%s %u", i ? "," : "", r->index[i]);
     puts(r->n > 8 ? ", ..." : "");
     print_settings(r->root);
+}
+
+/* Gives a film the fewest channels that hold its colours. */
+static void reduce(struct picture *film)
+{
+    int channels = 1;
+    while (channels < 4 && !film_channels(film, channels))
+        channels++;
 }
 
 int info_picture(const char *path, bool json, ddpm_error *err)
@@ -99,6 +115,8 @@ int info_picture(const char *path, bool json, ddpm_error *err)
     int code = picture_read(&p, &text, path, err);
     if (!code)
         code = recipe_read(&r, text, path, err);
+    if (!code && p.frames)
+        reduce(&p);
     if (!code)
         print_picture(path, &p, &r, json);
 

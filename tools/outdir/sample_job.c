@@ -60,9 +60,13 @@ const char *sample_job_output(const struct sample_job *j)
 {
     if (j->s->output)
         return j->s->output;
-    if (sample_settings_format(j->s)->archive)
+
+    const struct image_format *format = sample_settings_format(j->s);
+    if (format->film)
+        return "sample.webp";
+    if (format->archive)
         return "sample.npz";
-    return sample_settings_format(j->s)->picture ? "sample.png" : "sample.npy";
+    return format->picture ? "sample.png" : "sample.npy";
 }
 
 /* Returns the pictures that sampling starts from, or NULL. */

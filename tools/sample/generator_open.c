@@ -95,6 +95,8 @@ static int check_ends(struct generator *s, const struct recipe *r, ddpm_error *e
         return DDPM_OK;
     between_parse(&s->between, r->between);
     s->between.frames = r->frames;
+    if (r->class == CLASS_ALL || r->class == CLASS_LIST)
+        return dd_error(err, DDPM_EUSAGE, "--between takes one class for all frames: give --class one");
     if (s->from.count != between_pictures(&s->between))
         return dd_error(err, DDPM_EMISSING, "%d pictures are given, and %d of the ends are pictures",
                         s->from.count, between_pictures(&s->between));

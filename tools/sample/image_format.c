@@ -5,17 +5,18 @@
 #include <strings.h>
 
 static const struct image_format formats[] = {
-    { "png", "png", true, false, 1 },
-    { "png16", "png", true, false, 2 },
-    { "npy", "npy", false, false, 4 },
-    { "npz", "npz", false, true, 1 },
+    { .name = "png", .ending = "png", .picture = true, .bytes = 1 },
+    { .name = "png16", .ending = "png", .picture = true, .bytes = 2 },
+    { .name = "npy", .ending = "npy", .bytes = 4 },
+    { .name = "npz", .ending = "npz", .archive = true, .bytes = 1 },
+    { .name = "webp", .ending = "webp", .picture = true, .film = true, .bytes = 1 },
 };
 
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 const char *const *image_format_names(void)
 {
-    static const char *const names[] = { "png", "png16", "npy", "npz", NULL };
+    static const char *const names[] = { "png", "png16", "npy", "npz", "webp", NULL };
     return names;
 }
 

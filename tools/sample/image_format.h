@@ -6,7 +6,8 @@
 struct image_format {
     const char *name;   /* of --format, and in settings */
     const char *ending; /* of the files' names, without its dot */
-    bool picture;       /* a PNG with its settings; otherwise an array */
+    bool picture;       /* a PNG or a film, with its settings; otherwise an array */
+    bool film;          /* an animated WebP (film.h) */
     bool archive;       /* an array in an archive, with the classes beside it */
     int bytes;          /* of a value in the file */
 };

@@ -7,20 +7,40 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
+#include "cli/interrupt.h"
 #include "image/array_file.h"
+#include "image/film.h"
 
 struct layout layout_of(const ddpm_about *a, const struct recipe *r, int n)
 {
     struct layout l = { .frames = r->keep_steps, .height = a->height, .width = a->width };
 
-    if (r->keep_steps > 1)
+    const struct image_format *format = image_format_named(r->format);
+
+    /* The images in a row, and how many rows they take. */
+    bool states = r->keep_steps > 1, film = format && format->film;
+    if (film && r->between)
+        l.columns = 1;
+    else if (states && !film)
         l.columns = r->keep_steps;
     else if (r->between)
         l.columns = n;
     else
         l.columns = (int)ceil(sqrt(n));
-    l.rows = r->keep_steps > 1 ? n : (n + l.columns - 1) / l.columns;
+    l.rows = states && !film ? n : (n + l.columns - 1) / l.columns;
+    if (!film)
+        return l;
+
+    l.film = r->between ? n : r->keep_steps;
+    l.rows = r->between ? n : l.rows * l.film;
     return l;
+}
+
+/* Returns the tile of state f of the image of a place. */
+static int tile_of(const struct layout *l, int place, int f)
+{
+    int tiles = l->columns * l->rows;
+    return l->film ? f * (tiles / l->film) + place : place * l->frames + f;
 }
 
 int layout_scale(const struct layout *l, int asked)
@@ -33,10 +53,15 @@ int layout_scale(const struct layout *l, int asked)
 
 int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, int bytes, ddpm_error *err)
 {
-    if ((double)l->columns * l->width > 1e6 || (double)l->rows * l->height > 1e6)
+    if (!l->film && ((double)l->columns * l->width > 1e6 || (double)l->rows * l->height > 1e6))
         return dd_error(err, DDPM_EUSAGE, "%d x %d tiles make too large a picture: use --outdir", l->columns,
                         l->rows);
-    return picture_create(p, l->columns * l->width, l->rows * l->height, a->channels, bytes, err);
+    if ((double)l->rows * l->height > INT32_MAX)
+        return dd_error(err, DDPM_EUSAGE, "%d pictures make too large a film: take fewer", l->film);
+
+    int code = picture_create(p, l->columns * l->width, l->rows * l->height, a->channels, bytes, err);
+    p->frames = l->film;
+    return code;
 }
 
 void layout_put(struct picture *p, const struct layout *l, int place, const double *frame)
@@ -44,9 +69,9 @@ void layout_put(struct picture *p, const struct layout *l, int place, const doub
     size_t d = (size_t)l->height * (size_t)l->width * (size_t)p->channels;
     for (int f = 0; f < l->frames; f++)
         if (frame)
-            picture_tile(p, place * l->frames + f, l->columns, frame + (size_t)f * d, l->height, l->width);
+            picture_tile(p, tile_of(l, place, f), l->columns, frame + (size_t)f * d, l->height, l->width);
         else
-            picture_cross(p, place * l->frames + f, l->columns, l->height, l->width);
+            picture_cross(p, tile_of(l, place, f), l->columns, l->height, l->width);
 }
 
 /* Writes the head of an array [n, frames, h, w, c].  With `single` it has no n; with one frame no frames. */
@@ -87,20 +112,28 @@ static int open_archive(struct image_output *g, ddpm_error *err)
     return image_archive_open(&g->archive, (size_t)g->n, g->about, g->recipe->class != CLASS_NONE, err);
 }
 
-/* Allocates the picture and, with a scale above 1, the enlarged one. */
+/* Allocates the picture and, for a film or with a scale above 1, the enlarged one. */
 static int open_picture(struct image_output *g, ddpm_error *err)
 {
     const struct picture *p = &g->picture;
-    int scale = g->recipe->scale;
+    int scale = g->recipe->scale > 1 ? g->recipe->scale : 1;
     int code = layout_picture(&g->picture, &g->layout, g->about, g->format->bytes, err);
-    if (code || scale <= 1)
+    if (code || (scale == 1 && !p->frames))
         return code;
-    if ((double)p->width * scale * p->height * scale * p->channels * p->bytes > PICTURE_MOST)
+
+    int height = p->frames ? p->height / p->frames : p->height;
+    if (p->frames && ((double)p->width * scale > FILM_SIDE_MOST || (double)height * scale > FILM_SIDE_MOST))
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "a film has at most %d pixels a side, and this one %.0f x %.0f: take a smaller --scale, "
+            "or fewer images",
+            FILM_SIDE_MOST, (double)p->width * scale, (double)height * scale);
+    if ((double)p->width * scale * height * scale * p->channels * p->bytes > PICTURE_MOST)
         return dd_error(
             err, DDPM_EUSAGE,
             "--scale %d makes a picture of %d x %d pixels, which is too large: take a smaller one", scale,
-            p->width * scale, p->height * scale);
-    return picture_create(&g->large, p->width * scale, p->height * scale, p->channels, p->bytes, err);
+            p->width * scale, height * scale);
+    return picture_create(&g->large, p->width * scale, height * scale, p->channels, p->bytes, err);
 }
 
 int image_output_begin(struct image_output *g, ddpm_error *err)
@@ -151,14 +184,16 @@ int image_output_add(struct image_output *g, int place, const double *frame, ddp
     return DDPM_OK;
 }
 
-/* Enlarges a picture by the nearest neighbour: each pixel becomes scale x scale of them. */
-static void enlarge(struct picture *large, const struct picture *p, int scale)
+/* Enlarges the rows of a picture from `first` on by the nearest neighbour, until `large` is full: each pixel
+   becomes scale x scale of them. */
+static void enlarge(struct picture *large, const struct picture *p, int first, int scale)
 {
     size_t pixel = (size_t)p->channels * (size_t)p->bytes;
     for (int y = 0; y < large->height; y++)
         for (int x = 0; x < large->width; x++)
             memcpy(large->pixel + ((size_t)y * (size_t)large->width + (size_t)x) * pixel,
-                   p->pixel + ((size_t)(y / scale) * (size_t)p->width + (size_t)(x / scale)) * pixel, pixel);
+                   p->pixel + ((size_t)(first + y / scale) * (size_t)p->width + (size_t)(x / scale)) * pixel,
+                   pixel);
 }
 
 /* Returns the picture to be written, at the recipe's scale. */
@@ -166,8 +201,26 @@ static const struct picture *scaled(struct image_output *g)
 {
     if (!g->large.pixel)
         return &g->picture;
-    enlarge(&g->large, &g->picture, g->recipe->scale);
+    enlarge(&g->large, &g->picture, 0, g->recipe->scale);
     return &g->large;
+}
+
+/* Writes the pictures one after another, each at the recipe's scale. */
+static int write_film(struct image_output *g, const char *text, ddpm_error *err)
+{
+    const struct picture *p = &g->picture;
+    int scale = g->recipe->scale > 1 ? g->recipe->scale : 1;
+    struct film film;
+    int code = film_begin(&film, g->recipe->fps, g->recipe->loop, err);
+
+    for (int k = 0; k < p->frames && !code; k++) {
+        enlarge(&g->large, p, k * (p->height / p->frames), scale);
+        code = interrupted ? dd_error(err, TRY_LATER, "interrupted") : film_add(&film, &g->large, err);
+    }
+    if (!code)
+        code = film_write(&film, g->output.stream, text, err);
+    film_end(&film);
+    return code;
 }
 
 static int write_picture(struct image_output *g, ddpm_error *err)
@@ -175,7 +228,8 @@ static int write_picture(struct image_output *g, ddpm_error *err)
     char *text = recipe_text(g->recipe, g->index, g->n);
     if (!text)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
-    int code = picture_write(g->output.stream, scaled(g), text, err);
+    int code =
+        g->format->film ? write_film(g, text, err) : picture_write(g->output.stream, scaled(g), text, err);
     cJSON_free(text);
     return code;
 }

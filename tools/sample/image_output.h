@@ -10,10 +10,14 @@
 #include "sample/recipe.h"
 
 /* The places of n images in one picture.  They form a near-square grid or, if several states of each are
-   shown, a row for each image.  A way between two images is a single row. */
+   shown, a row for each image.  A way between two images is a single row.
+
+   The pictures of a film lie one below another: a near-square grid of all images for each state, or an image
+   of a way between two images for each. */
 struct layout {
     int columns, rows; /* tiles in the picture */
     int frames;        /* states to show of each image, each in a tile */
+    int film;          /* pictures of a film; 0: it is no film */
     int height, width; /* pixels of a tile */
 };
 
@@ -42,7 +46,7 @@ struct image_output {
     bool single, force; /* single: the array has no axis of n; force: replace a file */
     struct layout layout;
     struct picture picture; /* the picture at scale 1 */
-    struct picture large;   /* the picture at the recipe's scale, if that is above 1 */
+    struct picture large;   /* the picture, or one of a film, at the recipe's scale, if that is above 1 */
     struct dd_output output;
     struct image_archive archive; /* the images of an archive */
     double *nan;                  /* [frames, d], NaNs in place of a lost image in an array */
@@ -58,7 +62,7 @@ int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
 /* Adds the image index[place]; the images of an array must come in order.  frame is as in layout_put.  A lost
    image is left out of an archive. */
 int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err);
-/* Writes every byte into output.temporary. */
+/* Writes every byte into output.temporary.  TRY_LATER: interrupted in a film. */
 int image_output_finish(struct image_output *g, ddpm_error *err);
 /* Renames the finished file. */
 int image_output_commit(struct image_output *g, ddpm_error *err);

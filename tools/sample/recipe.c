@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/json.h"
+#include "image/film.h"
 #include "image/view.h"
 #include "sample/between.h"
 
@@ -61,8 +62,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     char seed[24], size[IMAGE_SIZE_TEXT];
     cJSON *o = cJSON_CreateObject(), *list;
     int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + (r->colors != NULL) + 3 * (r->mask != NULL) +
-               2 * (r->between != NULL) + (r->guidance != 1) + (r->classifier != NULL) + (r->scale > 1) +
-               (n > 0);
+               2 * (r->between != NULL) + 2 * (r->fps > 0) + (r->guidance != 1) + (r->classifier != NULL) +
+               (r->scale > 1) + (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
@@ -89,6 +90,10 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
     if (r->scale > 1)
         cJSON_AddNumberToObject(o, "scale", r->scale);
+    if (r->fps > 0) {
+        cJSON_AddNumberToObject(o, "fps", r->fps);
+        cJSON_AddNumberToObject(o, "loop", r->loop);
+    }
     cJSON_AddStringToObject(o, "noise", r->noise);
     cJSON_AddStringToObject(o, "format", r->format);
     list = n ? cJSON_AddArrayToObject(o, "indices") : NULL;
@@ -232,6 +237,10 @@ static int read_fields(struct stored_recipe *s, int *list, int n, const char *na
     r->scale = dd_json_has(&j, "scale") ? dd_json_int(&j, "scale", 1, SCALE_MOST) : 1;
     r->noise = dd_json_text(&j, "noise");
     r->format = dd_json_text(&j, "format");
+    if (dd_json_has(&j, "fps")) {
+        r->fps = dd_json_number(&j, "fps", 0, FILM_RATE_MOST);
+        r->loop = dd_json_int(&j, "loop", 0, FILM_LOOP_MOST);
+    }
     dd_json_ints(&j, "indices", list, n, 0, INT32_MAX);
     check_between(&j, r, list, n);
     return dd_json_end(&j);

@@ -43,6 +43,8 @@ struct recipe {
     int keep_steps;         /* how many states of each image are shown, at least 1 */
     int scale;              /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
     const char *noise;      /* hash of a file of given noise, or "" */
+    double fps;             /* of a film, frames a second; 0: it is no film */
+    int loop;               /* how often a film is shown; 0: without end */
     const char *format;     /* name of the files' format (image_format.h) */
 };
 

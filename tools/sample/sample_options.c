@@ -1,15 +1,20 @@
 /* The table of the options of ddpm sample. */
 #include "sample/sample_options.h"
 #include "cli/command_model.h"
+#include "image/film.h"
 #include "image/view.h"
 #include "sample/between.h"
 #include "sample/image_format.h"
 #include "sample/index_list.h"
 #include "sample/sample_settings.h"
 
-const struct sample_settings sample_defaults = {
-    .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .guidance = 1, .noise_to = -1, .strength = -1
-};
+const struct sample_settings sample_defaults = { .variance = "auto",
+                                                 .keep_steps = 1,
+                                                 .snr = SNR_UNSET,
+                                                 .guidance = 1,
+                                                 .noise_to = -1,
+                                                 .loop = -1,
+                                                 .strength = -1 };
 
 #define FIELD(f) offsetof(struct sample_settings, f)
 const struct option sample_options[] = {
@@ -100,17 +105,23 @@ const struct option sample_options[] = {
       FIELD(clip), 0, 0 },
     OPTION_GROUP("Where it goes"),
     { "output", 'o', OPTION_TEXT, "FILE",
-      "one .png, .npy or .npz, a grid when N > 1; - is standard output (default: sample.png)", NULL,
-      FIELD(output), 0, 0 },
+      "one .png, .npy or .npz, a grid when N > 1, or .webp, a film; - is standard output (default: "
+      "sample.png)",
+      NULL, FIELD(output), 0, 0 },
     { "outdir", 0, OPTION_TEXT, "DIR",
       "a file for each image, and manifest.jsonl; makes those that are missing", NULL, FIELD(outdir), 0, 0 },
     { "name", 0, OPTION_TEXT, "PATTERN", "their names (default: image-%06d.png)", NULL, FIELD(name), 0, 0 },
     { "format", 0, OPTION_CHOICE, "NAME",
-      "png16: 16 bits a value; npy: float32 [n,h,w,c]; npz: uint8, and classes, for evaluators (default: by "
-      "the name's ending, else png)",
+      "png16: 16 bits a value; npy: float32 [n,h,w,c]; npz: uint8, and classes, for evaluators; webp: a film "
+      "(default: by the name's ending, else png)",
       image_format_names, FIELD(format), 0, 0 },
-    { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)",
+    { "keep-steps", 0, OPTION_INT, "K",
+      "show K states of each image, side by side, or one after another in a film (default: 1, the last)",
       NULL, FIELD(keep_steps), 1, 1000 },
+    { "fps", 0, OPTION_NUMBER, "R", "of a film: frames a second, 0.1 to 60 (default: 12)", NULL, FIELD(fps),
+      0.1, FILM_RATE_MOST },
+    { "loop", 0, OPTION_INT, "N", "of a film: show it N times; 0: without end (default: 0)", NULL,
+      FIELD(loop), 0, FILM_LOOP_MOST },
     { "scale", 0, OPTION_INT, "N",
       "make each pixel N x N of them (default: 1; several images in one file: what makes it 512 wide)", NULL,
       FIELD(scale), 1, SCALE_MOST },

@@ -21,8 +21,8 @@ enum { TUNED_STEPS = 6 };
 /* Lugmayr et al. 2022 go through each part of 10 steps 10 times. */
 enum { RESAMPLE = 10, JUMP = 10 };
 
-/* A way between two images that is shown for two seconds, 12 frames a second. */
-enum { FRAMES = 24 };
+/* A film shows 12 frames a second, and a way between two images takes two seconds. */
+enum { FRAMES_A_SECOND = 12, FRAMES = 24 };
 
 /* The sampler of a way between two images: it draws no noise, and encodes pictures. */
 static const char BETWEEN_SAMPLER[] = "ddim";
@@ -79,16 +79,17 @@ static int check_ending(const struct sample_settings *s, ddpm_error *err)
                         "%.200s: --format %s writes no .%s: leave it out, or choose another name", name_of(s),
                         format, ending);
     if (*ending && !named && !s->format)
-        return dd_error(err, DDPM_EUSAGE,
-                        "%.200s: images are written as .png, .npy or .npz: name it so, or add --format",
-                        name_of(s));
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "%.200s: images are written as .png, .npy or .npz, films as .webp: name it so, or add --format",
+            name_of(s));
     return DDPM_OK;
 }
 
 /* Checks that --show has one picture to draw and standard output to itself. */
 static int check_show(const struct sample_settings *s, ddpm_error *err)
 {
-    if (s->show && (s->outdir || !sample_settings_format(s)->picture))
+    if (s->show && (s->outdir || !sample_settings_format(s)->picture || sample_settings_format(s)->film))
         return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s%s",
                         s->outdir ? "--outdir" : "the format ",
                         s->outdir ? "" : sample_settings_format(s)->name);
@@ -103,6 +104,23 @@ static int check_scale(const struct sample_settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "--scale is for one picture: leave it out, or leave out %s%s",
                         s->outdir ? "--outdir" : "the format ",
                         s->outdir ? "" : sample_settings_format(s)->name);
+    return DDPM_OK;
+}
+
+/* Checks that a film has something to show, and that what belongs to films has one. */
+static int check_film(const struct sample_settings *s, ddpm_error *err)
+{
+    bool film = sample_settings_format(s)->film, states = s->keep_steps > 1;
+    if (!film && (s->fps > 0 || s->loop >= 0))
+        return dd_error(err, DDPM_EUSAGE, "%s belongs to a film: -o FILE.webp",
+                        s->fps > 0 ? "--fps" : "--loop");
+    if (film && s->outdir)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--outdir writes a file for each image, and a film is one: -o FILE.webp");
+    if (film && states == (s->between != NULL))
+        return dd_error(err, DDPM_EUSAGE,
+                        "a film shows either the states of --keep-steps K or the way of --between A,B: %s",
+                        states ? "leave one out" : "add one");
     return DDPM_OK;
 }
 
@@ -123,6 +141,8 @@ static int check_places(const struct sample_settings *s, ddpm_error *err)
     int code = check_show(s, err);
     if (!code)
         code = check_scale(s, err);
+    if (!code)
+        code = check_film(s, err);
     return code ? code : check_ending(s, err);
 }
 
@@ -218,9 +238,7 @@ static const char *option_against_between(const struct sample_settings *s)
         return "--noise";
     if (s->images)
         return "-n, as --frames says how many";
-    if (s->index)
-        return "--index, as --frames says how many";
-    return s->class && !strcmp(s->class, "all") ? "--class all: one class for all frames" : NULL;
+    return s->index ? "--index, as --frames says how many" : NULL;
 }
 
 /* Checks --between and --frames.  Only a sampler that draws no noise makes images that change little by
@@ -347,6 +365,12 @@ static const char *colors_of(const struct sample_settings *s)
     return s->gray || s->color ? view_color_names()[s->color] : NULL;
 }
 
+/* Returns the frames a second of a film. */
+static double rate_of(const struct sample_settings *s)
+{
+    return s->fps > 0 ? s->fps : FRAMES_A_SECOND;
+}
+
 void sample_settings_recipe(struct recipe *r, const struct sample_settings *s)
 {
     *r = (struct recipe){
@@ -368,5 +392,7 @@ void sample_settings_recipe(struct recipe *r, const struct sample_settings *s)
         .jump = s->jump ? (int)s->jump : JUMP,
         .encode = s->encode,
         .guidance = s->guidance,
+        .fps = sample_settings_format(s)->film ? rate_of(s) : 0,
+        .loop = s->loop > 0 ? (int)s->loop : 0,
     };
 }

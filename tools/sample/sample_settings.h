@@ -31,6 +31,8 @@ struct sample_settings {
     /* The files that they are written to. */
     const char *output, *outdir, *name, *format, *shard;
     int64_t keep_steps, scale; /* scale 0: not given */
+    double fps;                /* 0: not given */
+    int64_t loop;              /* -1: not given */
     double wait;
     bool force, show, check_existing, retry_nan;
 

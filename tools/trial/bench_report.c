@@ -211,9 +211,10 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
 static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_error *err)
 {
     const struct picture *all = &one->images;
-    struct picture p = { all->width, height, all->channels, all->bytes,
-                         all->pixel +
-                             (size_t)i * (size_t)height * (size_t)all->width * (size_t)all->channels };
+    struct picture p = *all;
+    p.height = height;
+    p.pixel += (size_t)i * (size_t)height * (size_t)all->width * (size_t)all->channels;
+
     FILE *scratch = dd_system_scratch();
     if (!scratch)
         return dd_error(err, DDPM_EIO, "no temporary file for a picture: %s", strerror(errno));

@@ -79,7 +79,7 @@ static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_er
     if (!pixel)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d images of %d x %d", images, a->width,
                         a->height);
-    *p = (struct picture){ a->width, a->height * images, a->channels, 1, pixel };
+    *p = (struct picture){ a->width, a->height * images, a->channels, 1, pixel, 0 };
     return DDPM_OK;
 }
 
