@@ -34,6 +34,9 @@ static int check_target(const char *path, int replace, ddpm_error *err)
                         "%s: is a device, a pipe or an open file, which is never replaced: choose the name "
                         "of a file",
                         path);
+    case DD_TARGET_INVALID:
+        return dd_error(err, DDPM_ECREATE, "%s: no file of this system can have this name: choose another",
+                        path);
     default:
         return dd_error(err, DDPM_ECREATE, "%s: exists and is not a regular file: choose another name", path);
     }

@@ -146,14 +146,17 @@ char *dd_system_real_path(const char *path)
 
 /* ---- locks ---- */
 
+/* The byte of a file is FAR_BEHIND its end.  Those of folders begin at FOLDERS, where the position of no
+   other file gets to. */
 #define FAR_BEHIND ((uint64_t)1 << 62)
+#define FOLDERS ((uint64_t)1 << 42)
 
 /* Returns where the byte of a file or folder lies, whose descriptor this is. */
 static uint64_t byte_of(HANDLE h)
 {
     LARGE_INTEGER at;
     bool is_folder = SetFilePointerEx(h, (LARGE_INTEGER){ .QuadPart = 0 }, &at, FILE_CURRENT) &&
-                     (uint64_t)at.QuadPart > FAR_BEHIND;
+                     (uint64_t)at.QuadPart >= FOLDERS;
     return is_folder ? (uint64_t)at.QuadPart : FAR_BEHIND;
 }
 
@@ -200,10 +203,13 @@ int dd_system_open_folder(const char *path, struct dd_system_file *about)
 
     /* Multiplications by odd constants spread the numbers (Knuth 6.4). */
     uint64_t hash = (about->number ^ about->device * 0x9E3779B97F4A7C15u) * 0xBF58476D1CE4E5B9u;
-    LARGE_INTEGER byte = { .QuadPart = (int64_t)(FAR_BEHIND + 1 + (hash >> 3)) };
+    LARGE_INTEGER byte = { .QuadPart = (int64_t)(FOLDERS + (hash >> 22)) };
     int fd = open_locks();
-    if (fd >= 0)
-        SetFilePointerEx((HANDLE)_get_osfhandle(fd), byte, NULL, FILE_BEGIN);
+    if (fd >= 0 && !SetFilePointerEx((HANDLE)_get_osfhandle(fd), byte, NULL, FILE_BEGIN)) {
+        dd_system_failed();
+        dd_system_close(fd);
+        return -1;
+    }
     return fd;
 }
 

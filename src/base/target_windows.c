@@ -20,7 +20,8 @@ enum dd_target dd_target_kind(const char *path)
     if (is_special(path) || dd_system_is_device(path))
         return DD_TARGET_STREAM;
 
-    dd_system_examine_link(&f, path);
+    if (!dd_system_examine_link(&f, path) && errno == EINVAL)
+        return DD_TARGET_INVALID;
     if (f.kind == DD_SYSTEM_LINK && !dd_system_examine(&f, path))
         return DD_TARGET_FILE;
     switch (f.kind) {
