@@ -10,7 +10,7 @@ test_16_bits() {
 	for file in a/*.png; do same "$file" "b/${file#a/}"; done
 	[ "$(od -An -tu1 -j24 -N2 a/image-000000.png | tr -s ' ')" = ' 16 0' ] || fail 'the depth is not 16 bits'
 	expect 0 ddpm verify a; prints 'the same'
-	expect 0 ddpm info a; prints 'png16'
+	expect 0 ddpm info a; prints 'png16'; expect 0 ddpm info a/image-000000.png; prints '1 channel of 16 bits'
 	expect 64 ddpm sample -q -n 3 --steps 2 --outdir a; says 'format'
 	printf x >>a/image-000001.png
 	expect 0 ddpm sample -q -n 3 --steps 2 --format png16 --outdir a --check-existing; same a/image-000001.png b/image-000001.png

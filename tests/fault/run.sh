@@ -16,13 +16,14 @@ small='--set net.height=16 --set net.width=16 --set net.widths=8,16 --set net.no
 # Each case: what it runs in a folder of its own, and what lies there before; what it makes is in the folder out.
 run_picture() { ddpm sample -q -n 2 --steps 1 --force -o out/a.png; }
 run_array()   { ddpm sample -q -n 2 --steps 1 --force --format npy -o out/a.npy; }
+run_archive() { ddpm sample -q -n 2 --steps 1 --force -o out/a.npz; }
 run_folder()  { ddpm sample -q -n 2 --steps 2 --batch 1 --outdir out; }
 run_shard()   { ddpm sample -q -n 3 --steps 2 --batch 1 --outdir out --shard 0/2; }
 run_convert_torch()     { ddpm convert -q "$src/tests/golden/cases/D1_unet3/unet.pt" --set image_size=32 --set objective=pred_v \
 	--set beta_schedule=sigmoid --set timesteps=1000 --force -o out/a.ddpm; }
 run_convert_diffusers() { ddpm convert -q "$src/tests/golden/cases/A3_scale_shift_classes" --force -o out/a.ddpm; }
 run_train()   { ddpm train -q d $small --grid-every 0 --steps 2 --save-every 1 --force -o out/a.ddpm; }
-cases=${*:-picture array folder shard convert_torch convert_diffusers train}
+cases=${*:-picture array archive folder shard convert_torch convert_diffusers train}
 
 # The faults of a run are those of ddpm alone.
 ddpm() { LD_PRELOAD=${shim:-} "$build/ddpm" "$@"; }

@@ -32,7 +32,8 @@ static char *metadata(struct conversion *v, const struct family *f, cJSON *names
     cJSON_AddStringToObject(source, "weights", *v->in->weights != '\0' ? v->in->weights : "unknown");
 
     /* cJSON ignores additions that fail.  The last one is checked in place of all. */
-    bool complete = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) != NULL;
+    bool complete = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) != NULL &&
+                    (!v->class_names || cJSON_HasObjectItem(root, "class_names"));
 
     char *text = complete ? cJSON_PrintUnformatted(root) : NULL;
     if (text)

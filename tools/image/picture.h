@@ -25,8 +25,9 @@ void picture_cross(struct picture *p, int i, int columns, int height, int width)
 unsigned picture_level_of(double x, int white);
 /* Returns value i of [height, width, channels], from 0 to 255 or, with two bytes, to 65535. */
 int picture_level(const struct picture *p, size_t i);
-/* Writes a PNG with `text`, ASCII, in a tEXt chunk `ddpm`.  Where text is a JSON object, its members are also
-   written under keywords that picture viewers show: Software, and Description for all of them. */
+/* Writes a PNG with `text`, ASCII, in a tEXt chunk `ddpm`.  Where text begins with a brace, as a JSON object
+   does, its members are also written under keywords that picture viewers show: Software, and Description for
+   all of them. */
 int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error *err);
 /* Reads pixels and text, which the caller frees, from a PNG or a film (film.h), which is RGBA.  DDPM_EDATA:
    the file is neither, or has no such text. */

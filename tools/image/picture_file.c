@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <spng.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
@@ -24,20 +25,37 @@ static const char keyword[] = "ddpm";
 enum { DESCRIPTION = 1000, VALUE = 80 };
 
 /* Appends "key value" to text [DESCRIPTION], unless the value is empty or is the program, which Software
-   names.  tEXt is Latin-1, so bytes beyond ASCII become question marks. */
-static void describe_member(char *text, const cJSON *member)
+   names.  tEXt is Latin-1, so bytes beyond ASCII become question marks.  Returns false when out of memory. */
+static bool describe_member(char *text, const cJSON *member)
 {
     char *json = cJSON_IsString(member) ? NULL : cJSON_PrintUnformatted(member);
     const char *value = json ? json : cJSON_GetStringValue(member);
     size_t n = strlen(text);
+    bool known = value != NULL;
 
-    if (value && *value && strcmp(member->string, "program")) {
+    if (known && *value && strcmp(member->string, "program")) {
         const char *cut = strlen(value) > VALUE ? "..." : "";
         snprintf(text + n, DESCRIPTION - n, "%s%s %.*s%s", n ? ", " : "", member->string, VALUE, value, cut);
     }
     for (char *c = text + n; *c; c++)
         *c = *c < ' ' || *c > '~' ? '?' : *c;
     cJSON_free(json);
+    return known;
+}
+
+/* Fills description [DESCRIPTION] with the members of a text that is a JSON object, and *root with the
+   object.  Returns false when out of memory. */
+static bool describe(cJSON **root, char *description, const char *text)
+{
+    const cJSON *member;
+    bool done = true;
+    *root = *text == '{' ? cJSON_Parse(text) : NULL;
+    if (*text == '{' && !*root)
+        return false;
+
+    cJSON_ArrayForEach(member, *root)
+        done = done && describe_member(description, member);
+    return done;
 }
 
 /* Adds a text to the list t [*n]; none where the text is missing or empty. */
@@ -89,17 +107,15 @@ int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error
     struct spng_text list[TEXTS];
     char description[DESCRIPTION] = "";
     unsigned n = 0;
-    cJSON *root = cJSON_Parse(text), *member;
+    cJSON *root;
+    bool described = describe(&root, description, text);
     const char *program = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "program"));
 
-    cJSON_ArrayForEach(member, root)
-        if (member->string)
-            describe_member(description, member);
     add_text(list, &n, keyword, text);
     add_text(list, &n, "Software", program);
     add_text(list, &n, "Description", description);
 
-    spng_ctx *c = spng_ctx_new(SPNG_CTX_ENCODER);
+    spng_ctx *c = described ? spng_ctx_new(SPNG_CTX_ENCODER) : NULL;
     int status = c ? encode(c, f, p, list, n) : SPNG_EMEM;
     spng_ctx_free(c);
     cJSON_Delete(root);

@@ -75,6 +75,7 @@ static void print_picture(const char *path, const struct picture *p, const struc
         if (p->frames)
             cJSON_AddNumberToObject(o, "frames", p->frames);
         cJSON_AddNumberToObject(o, "channels", p->channels);
+        cJSON_AddNumberToObject(o, "bits", 8 * p->bytes);
         cJSON_AddItemToObject(o, "settings", cJSON_Duplicate(r->root, 1));
         json_line(o);
         return;
@@ -86,8 +87,8 @@ static void print_picture(const char *path, const struct picture *p, const struc
         puts("picture       made by ddpm train with these settings, of the weights of that moment");
 
     int frames = p->frames ? p->frames : 1;
-    printf("pixels        %d x %d, %d channel%s", p->width, p->height / frames, p->channels,
-           p->channels == 1 ? "" : "s");
+    printf("pixels        %d x %d, %d channel%s of %d bits", p->width, p->height / frames, p->channels,
+           p->channels == 1 ? "" : "s", 8 * p->bytes);
     if (p->frames)
         printf(", %d frames", p->frames);
     putchar('\n');
