@@ -172,6 +172,26 @@ int check_entries(const char *path)
     return n;
 }
 
+char *check_written(FILE *f, size_t *size)
+{
+    long end = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
+    char *bytes = malloc(end > 0 ? (size_t)end : 1);
+    rewind(f);
+    *size = bytes && end > 0 ? fread(bytes, 1, (size_t)end, f) : 0;
+    if (end < 0 || *size != (size_t)end)
+        check_fail(__FILE__, __LINE__, "what was written cannot be read");
+    fclose(f);
+    return bytes;
+}
+
+void *check_find(const void *data, size_t size, const void *what, size_t length)
+{
+    for (size_t i = 0; i + length <= size; i++)
+        if (!memcmp((const char *)data + i, what, length))
+            return (char *)(uintptr_t)data + i;
+    return NULL;
+}
+
 static int wanted(const struct check_test *t, int argc, char **argv)
 {
     char full[256];

@@ -37,6 +37,10 @@ const char *check_folder(void);
 void check_put(const char *root, const char *path, const char *text);
 /* Returns how many files and folders lie in a folder. */
 int check_entries(const char *path);
+/* Returns what was written to a stream of dd_system_scratch, allocated, and its size; closes the stream. */
+char *check_written(FILE *f, size_t *size);
+/* Returns the first place of what [length] in data [size], or NULL. */
+void *check_find(const void *data, size_t size, const void *what, size_t length);
 
 #define TEST(group_, name_)                                                                        \
     static void test_##group_##_##name_(void);                                                     \

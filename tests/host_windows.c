@@ -20,11 +20,11 @@ void *host_fence(size_t bytes)
     return p;
 }
 
-bool host_faults(void (*run)(const void *user), const void *user)
+int host_fork(int (*run)(void *user), void *user)
 {
     (void)run;
     (void)user;
-    return false;
+    return HOST_NO_FORK;
 }
 
 double host_cpu_time(void)
@@ -36,13 +36,35 @@ double host_cpu_time(void)
     return 1e-7 * (double)(k.QuadPart + u.QuadPart);
 }
 
+static HANDLE open_to_write(const char *path)
+{
+    return CreateFileA(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                       OPEN_EXISTING, 0, NULL);
+}
+
+/* FILETIME counts steps of 100 ns since 1601. */
+bool host_set_written(const char *path, int64_t time)
+{
+    static const int64_t since_1601 = 11644473600;
+    FILETIME at;
+    HANDLE h = open_to_write(path);
+    GetSystemTimePreciseAsFileTime(&at);
+    if (time >= 0) {
+        uint64_t steps = (uint64_t)(time / 100 + since_1601 * 10000000);
+        at = (FILETIME){ (DWORD)steps, (DWORD)(steps >> 32) };
+    }
+
+    bool set = h != INVALID_HANDLE_VALUE && SetFileTime(h, NULL, NULL, &at);
+    CloseHandle(h);
+    return set;
+}
+
 bool host_truncate(const char *path, size_t size)
 {
-    HANDLE h = CreateFileA(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
-                           OPEN_EXISTING, 0, NULL);
+    HANDLE h = open_to_write(path);
+    LARGE_INTEGER to = { .QuadPart = (LONGLONG)size };
     if (h == INVALID_HANDLE_VALUE)
         return false;
-    LARGE_INTEGER to = { .QuadPart = (LONGLONG)size };
     bool cut = SetFilePointerEx(h, to, NULL, FILE_BEGIN) && SetEndOfFile(h);
     CloseHandle(h);
     return cut;

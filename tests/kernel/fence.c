@@ -8,7 +8,7 @@ enum { MARGIN = 64, VECTOR = 16 };
 static const uint32_t PATTERN = 0x7fc0fe7c; /* a NaN, so that reading it shows too */
 
 /* Loads eight floats of which only the first is asked for. It is the last before the forbidden page. */
-static void masked_load(const void *end)
+static int masked_load(void *end)
 {
 #if defined __x86_64__
     static const int first[8] = { -1 };
@@ -18,13 +18,14 @@ static void masked_load(const void *end)
 #else
     (void)end;
 #endif
+    return 0;
 }
 
 /* Returns whether a masked load faults on a forbidden page that its mask leaves out. No CPU does that,
    but qemu 7.2 does. */
-static int masked_loads_fault(const float *end)
+static int masked_loads_fault(float *end)
 {
-    return (dd_cpu_detect() & DD_CPU_AVX2) && host_faults(masked_load, end);
+    return (dd_cpu_detect() & DD_CPU_AVX2) && host_fork(masked_load, end) == -1;
 }
 
 /* Returns the end of a slot's floats: where the forbidden page starts, or a vector before it where

@@ -9,6 +9,7 @@
 #include <locale.h>
 #include <stdbool.h>
 #include "tests/check.h"
+#include "tests/host.h"
 #include "tests/openmp.h"
 #include "tests/small_nets.h"
 
@@ -315,7 +316,7 @@ static bool comma_locale(void)
     snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 '%s/de_DE.UTF-8' >/dev/null 2>&1", folder);
     if (system(command))
         return false;
-    setenv("LOCPATH", folder, 1);
+    host_environment("LOCPATH", folder);
     return setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
 }
 
@@ -333,7 +334,7 @@ TEST(outside, comma_locale)
     int code = german ? everything(r, &err) : 0;
     snprintf(text, sizeof text, "%g", 0.5);
     setlocale(LC_ALL, "C");
-    unsetenv("LOCPATH");
+    host_environment("LOCPATH", NULL);
 
     if (german) {
         CHECK_TEXT(text, "0,5");

@@ -191,7 +191,7 @@ TEST(unit, data_of_a_damaged_npz)
     REQUIRE(f);
     size_t size = fread(data, 1, sizeof data, f);
     fclose(f);
-    unsigned char *head = memmem(data, size, "\x93NUMPY", 6);
+    unsigned char *head = check_find(data, size, "\x93NUMPY", 6);
     REQUIRE(size > 400 && size < sizeof data && head);
     CHECK(open_bytes("a.npz", data, size, &err) == DDPM_OK);
     head[128 + 20] ^= 1;

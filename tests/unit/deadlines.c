@@ -36,7 +36,7 @@ TEST(time_budget, times_of_day)
         struct tm t = { .tm_hour = -1 };
         ddpm_error err = { .text = "" };
         CHECK(time_budget_begin(&p, 0, good[i].text, &err) == DDPM_OK);
-        localtime_r(&p.deadline, &t);
+        t = *localtime(&p.deadline);
         if (t.tm_hour != good[i].hour || t.tm_min != good[i].minute || t.tm_sec)
             check_fail(__FILE__, __LINE__, "%s is read as %d:%02d: %s", good[i].text, t.tm_hour, t.tm_min,
                        err.text);

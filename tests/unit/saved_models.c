@@ -2,6 +2,7 @@
    nothing. */
 #include "base/file.h"
 #include "base/safetensors.h"
+#include "base/system.h"
 #include "tests/check.h"
 #include "tests/small_nets.h"
 
@@ -360,9 +361,9 @@ static void spoilt_refused(struct spoilt *p, const char *says)
     size_t size;
     ddpm_error err = { 0, "" };
     ddpm_model *m;
-    FILE *f = open_memstream(&bytes, &size);
+    FILE *f = dd_system_scratch();
     CHECK(dd_safetensors_write(f, p->s.entry, p->s.entries, p->meta, &err) == DDPM_OK);
-    fclose(f);
+    bytes = check_written(f, &size);
     if (ddpm_model_open_memory(&m, bytes, size, &err) != DDPM_EDATA || m || !strstr(err.text, says))
         check_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", err.text, says);
     free(bytes);

@@ -1,6 +1,7 @@
 /* Trainers: refusals, what a step that is not finite leaves behind, what checkpoints must hold, and
    every allocation failing once. */
 #include "base/safetensors.h"
+#include "base/system.h"
 #include "tests/check.h"
 #include "tests/small_nets.h"
 #include "tests/unit/alloc.h"
@@ -82,8 +83,7 @@ static char *state_of(const ddpm_trainer *t, size_t *size)
 {
     ddpm_model *m;
     const ddpm_tensor *list;
-    char *bytes = NULL;
-    FILE *f = open_memstream(&bytes, size);
+    FILE *f = dd_system_scratch();
 
     if (f && !ddpm_trainer_model(t, &m, 1, NULL, NULL)) {
         size_t n = ddpm_model_tensors(m, &list);
@@ -97,9 +97,7 @@ static char *state_of(const ddpm_trainer *t, size_t *size)
         ddpm_model_close(m);
     }
 
-    if (f)
-        fclose(f);
-    return bytes;
+    return f ? check_written(f, size) : NULL;
 }
 
 static void not_taken(ddpm_trainer *t, const float *x0, const int32_t *classes, int code, const char *says,
@@ -221,10 +219,10 @@ static int spoilt_open(const struct spoilt *p, const char *json, const struct dd
 {
     const char *meta[] = { "ddpm", json, "format", "ddpm", NULL };
     size_t size;
-    FILE *f = open_memstream(bytes, &size);
+    FILE *f = dd_system_scratch();
     CHECK(f && dd_safetensors_write_hashed(f, entry ? entry : p->s.entry, entries ? entries : p->s.entries,
                                            meta, NULL) == DDPM_OK);
-    fclose(f);
+    *bytes = check_written(f, &size);
     return ddpm_model_open_memory(m, *bytes, size, err);
 }
 
@@ -359,9 +357,9 @@ TEST(trainer, checkpoints_of_an_average_in_one_part)
             entry[entries++] = p.s.entry[i];
 
     const char *meta[] = { "ddpm", p.json, "format", "ddpm", NULL };
-    FILE *f = open_memstream(&bytes, &size);
+    FILE *f = dd_system_scratch();
     CHECK(f && dd_safetensors_write(f, entry, entries, meta, NULL) == DDPM_OK);
-    fclose(f);
+    bytes = check_written(f, &size);
 
     REQUIRE(!ddpm_model_open_memory(&m, bytes, size, NULL));
     ddpm_trainer_options o = options_of(m);

@@ -1,10 +1,8 @@
 /* An image becomes one of another size. Scaling is compared with the sum that defines it: value i of n
    is the mean of the N stored ones, weighted by a triangle of half-width max(1, N / n) around (i + 1/2)
    N / n. The outermost values are repeated beyond the edges. */
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "tests/check.h"
+#include "tests/host.h"
 #include "tools/image/dataset.h"
 
 static const struct view_number single = { 'f', 4, false, 0 };
@@ -116,7 +114,6 @@ TEST(dataset, written_to)
 {
     static unsigned char idx[16 + 2 * 4] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2,
                                              0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8 };
-    const struct timespec times[2] = { { 1000000000, 0 }, { 1000000000, 5 } };
     const char *path = check_path(check_folder(), "images-idx3-ubyte");
     ddpm_about a = { .height = 2, .width = 2, .channels = 1 };
     struct dataset d;
@@ -129,7 +126,7 @@ TEST(dataset, written_to)
 
     idx[20] = 99;
     write_bytes(path, idx, sizeof idx);
-    REQUIRE(!utimensat(AT_FDCWD, path, times, 0));
+    REQUIRE(host_set_written(path, 1000000000000000005));
     CHECK(dataset_read(&d, x, 1, &err) == DDPM_EDATA && strstr(err.text, "was written to"));
 
     dataset_close(&d);
@@ -161,7 +158,7 @@ TEST(dataset, kept_and_cut_off)
     REQUIRE(dataset_keep(&d, 3 * 4 + 3, &err) == DDPM_OK &&
             dataset_check(&d, NULL, NULL, NULL, &err) == DDPM_OK && d.count == 5);
 
-    CHECK(truncate(path, 30) == 0);
+    CHECK(host_truncate(path, 30));
     for (size_t k = 0; k < 3; k++) {
         CHECK(dataset_read(&d, x, k, &err) == DDPM_OK);
         for (int e = 0; e < 4; e++)
