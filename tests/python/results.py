@@ -7,6 +7,8 @@ import subprocess
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from common import CODES, DEFAULT, EPS_TOLERANCE, PACKAGE, SOURCE, close, converted, lines_of, program, python, raises, refuses
 import ddpm
@@ -15,7 +17,7 @@ from ddpm import errors, library
 
 def test_structs_as_in_c():
     kinds = [kind for kind in vars(library).values() if isinstance(kind, type) and hasattr(kind, "c_name")]
-    assert len(kinds) == 9
+    assert len(kinds) == 11
     lines, expected = [], []
     for kind in kinds:
         lines.append(f"sizeof({kind.c_name})")
@@ -59,6 +61,31 @@ def test_guidance_is_that_of_the_program():
             assert model.sample(3, 4, guidance=guidance, classes=classes).tobytes() == np.load("g.npy").tobytes(), words
         raises(ValueError, "guidance", model.sample, 1, 2, guidance=-1, classes=0)
     raises(ddpm.UsageError, "no null class", ddpm.Model.default().sample, 1, 2, guidance=2)
+
+
+def noisy_classifier(path):
+    """Converts a classifier with the tensors that tests/golden/data/classifier.safetensors lists and random numbers."""
+    with safe_open(os.path.join(SOURCE, "tests", "golden", "data", "classifier.safetensors"), "numpy") as golden:
+        listed = [line.split() for line in golden.metadata()["tensors"].split(";")]
+    random = np.random.default_rng(0)
+    save_file({name: (0.1 * random.standard_normal([int(side) for side in shape.split(",")])).astype(np.float32) for name, shape in listed}, "c.safetensors")
+    program("convert", "c.safetensors", "-o", path, "-q", "--set", "image_size=16", "--set", "num_head_channels=8", "--set", "diffusion_steps=1000",
+            "--set", "noise_schedule=linear")
+
+
+def test_classifier_is_that_of_the_program():
+    noisy_classifier("c.ddpm")
+    program("convert", os.path.join(SOURCE, "tests", "golden", "cases", "B3_guided_updown", "ema_0.9999_000100.pt"), "-o", "plain.ddpm", "-q",
+            "--set", "image_size=16", "--set", "num_head_channels=8", "--set", "diffusion_steps=1000", "--set", "noise_schedule=linear")
+    program("sample", "-m", "plain.ddpm", "-q", "-o", "c.npy", "-n", "3", "--steps", "3", "--classifier", "c.ddpm", "--guidance", "500", "--class", "2")
+    with ddpm.Model.open("plain.ddpm", batch=2) as model:
+        led = model.sample(3, 3, classifier="c.ddpm", guidance=500, classes=2)
+        assert led.tobytes() == np.load("c.npy").tobytes() and led.tobytes() != model.sample(3, 3).tobytes()
+        raises(ddpm.UsageError, "a class is needed", model.sample, 1, 2, classifier="c.ddpm")
+        raises(ddpm.UsageError, "no classifier", model.sample, 1, 2, classifier="plain.ddpm", classes=2)
+        raises(ddpm.MissingError, "missing.ddpm", model.sample, 1, 2, classifier="missing.ddpm", classes=2)
+    raises(ddpm.UsageError, "images of 16x16", ddpm.Model.default().sample, 1, 2, classifier="c.ddpm", classes=2)
+    raises(ddpm.DataError, "is a classifier", ddpm.Model.open, "c.ddpm")
 
 
 def test_what_is_said_of_a_model():

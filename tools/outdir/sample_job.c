@@ -310,8 +310,7 @@ static void set_noise_to(struct sample_job *j)
         j->recipe.noise_to = T;
 }
 
-/* Returns the model whose classes --class names: the model itself, or the classifier of one without classes.
-   */
+/* Returns the model whose classes --class names: the model itself or, if it has none, the classifier. */
 static const ddpm_about *about_of_classes(const struct sample_job *j)
 {
     const ddpm_about *a = ddpm_model_about(j->model);

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import os
 from ctypes import (
     POINTER,
     Structure,
@@ -20,13 +21,23 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import Any, List, Tuple
+from typing import Any, List, Tuple, Union
 
 from .errors import error_of
 from .find import library_path
 
+Path = Union[str, bytes, "os.PathLike[str]"]
+
 _floats, _doubles = POINTER(c_float), POINTER(c_double)
 _indices, _classes = POINTER(c_uint32), POINTER(c_int32)
+
+
+def encoded(path: Path) -> bytes:
+    """Returns a path as the library takes it."""
+    found = os.fsencode(path)
+    if b"\0" in found:
+        raise ValueError(f"the path {path!r:.80} has a byte 0 in it")
+    return found
 
 
 def _fields(kind: Any, names: str) -> List[Tuple[str, Any]]:
@@ -173,6 +184,8 @@ _FUNCTIONS = {
     "net_free": (None, c_void_p),
     "guidance_create": (c_int, _handle, POINTER(About), POINTER(GuidanceOptions), _error),
     "guidance_free": (None, c_void_p),
+    "classifier_create": (c_int, _handle, c_void_p, POINTER(About), POINTER(NetOptions), _error),
+    "classifier_free": (None, c_void_p),
     "chain_tuned": (c_int, _handle, POINTER(About), c_int, _error),
     "chain_respace": (c_int, _handle, POINTER(About), c_char_p, c_char_p, _error),
     "chain_tables": (POINTER(Tables), c_void_p),

@@ -14,27 +14,19 @@ from numpy.typing import NDArray
 
 from . import library, numbers
 from .bits import Callback, by_bound, by_ode
-from .errors import EMISSING, error_of
-from .library import call, lib
+from .errors import EDATA, EMISSING, error_of
+from .library import Path, call, encoded, lib
 from .sampler import Chain, Numbers, Sampler, Schedule, Steps, class_pointer, classes_of, indices_of
 
 if TYPE_CHECKING:
     import torch
 
-Path = Union[str, bytes, "os.PathLike[str]"]
 Size = Union[int, Sequence[int]]
 Times = Union[float, NDArray[Any], "torch.Tensor"]
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # The embedded model as a file: in an installed package, and in the source.
 _DEFAULTS = [os.path.join(_HERE, *up, "default.ddpm") for up in ((), ("..", ".."))]
-
-
-def _encoded(path: Path) -> bytes:
-    encoded = os.fsencode(path)
-    if b"\0" in encoded:
-        raise ValueError(f"the path {path!r:.80} has a byte 0 in it")
-    return encoded
 
 
 class Model:
@@ -73,13 +65,15 @@ class Model:
             numbers.choice("conv", conv),
         )
         self._net_settings = options.threads, options.cpu, options.conv
-        call(lib.ddpm_model_open, byref(self._model), _encoded(path))
+        call(lib.ddpm_model_open, byref(self._model), encoded(path))
         if size is not None:
             width, height = numbers.size("size", size)
             call(lib.ddpm_model_resize, self._model, height, width)
         call(lib.ddpm_net_create, byref(self._net), self._model, byref(options))
 
         self._description = about = lib.ddpm_model_about(self._model).contents
+        if about.classifier:
+            raise error_of(EDATA, f"{os.fsdecode(path)}: is a classifier, which makes no images: it guides sample")
         self.path = os.fsdecode(path)
         self.batch: int = options.batch
         self.height: int = about.height
@@ -186,6 +180,7 @@ class Model:
         order: int = 0,
         clip: Optional[bool] = None,
         guidance: float = 1,
+        classifier: Optional[Path] = None,
         classes: Optional[Numbers] = None,
         index: Optional[Numbers] = None,
         size: Optional[Size] = None,
@@ -197,7 +192,8 @@ class Model:
         settings alone, as in `ddpm sample`, whose options have the same names and bounds.  n is 16 where
         neither n nor index is given.  steps is a count, "all", a list or "iddpm:10,15,20".  classes: a class,
         or one for each image, null_class among them.  guidance exaggerates what a class changes: the network
-        gives none + guidance (class - none), where 1 is no guidance.  size is that of Model.open, for these
+        gives none + guidance (class - none), where 1 is no guidance.  With the file of a classifier, guidance
+        is the scale of its gradient, and classes are the classifier's.  size is that of Model.open, for these
         images alone.  clip=False leaves the predicted x0 as it is.  callback(done, total) is called
         after every step, whose number counts all batches; what it raises ends the run.  An image that the
         network loses to NaN is NaN, with a warning; the others are right all the same.
@@ -217,6 +213,7 @@ class Model:
             order=order,
             clip=clip,
             guidance=guidance,
+            classifier=classifier,
         )
         images = np.empty((len(wanted), model.height, model.width, model.channels), np.float32)
         done, total = 0, len(run.schedule.t) * -(-len(wanted) // run.batch)

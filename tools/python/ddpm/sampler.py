@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from . import library, numbers
 from .errors import ENAN, Error
-from .library import call, lib
+from .library import Path, call, encoded, lib
 
 if TYPE_CHECKING:
     from .model import Model
@@ -162,19 +162,41 @@ def take_step(step: Any, handle: c_void_p) -> None:
 
 
 class Guidance:
-    """Makes options call the network for the class and for no class, and mix both (ddpm_guidance_eps of
-    ddpm.h); a scale of 1 leaves them as they are."""
+    """Makes options lead images to their classes: by the classifier in a file (ddpm_classifier_gradient of ddpm.h),
+    with this scale; or without one by calling the network for the class and for no class, and mixing both
+    (ddpm_guidance_eps), where a scale of 1 leaves the options as they are."""
 
-    def __init__(self, model: Model, options: library.SamplerOptions, scale: Any, batch: int) -> None:
-        self.handle = c_void_p()
+    def __init__(
+        self,
+        model: Model,
+        options: library.SamplerOptions,
+        scale: Any,
+        classifier: Optional[Path],
+        batch: int,
+    ) -> None:
+        self.handle, self._classifier = c_void_p(), c_void_p()
         asked = numbers.real("guidance", scale, 0, 1000)
-        if asked != 1:
+        if classifier is not None:
+            self._open(model, classifier, batch)
+            options.classifier = cast(lib.ddpm_classifier_gradient, c_void_p)
+            options.classifier_user, options.classifier_scale = self._classifier, asked
+        elif asked != 1:
             own = library.GuidanceOptions(eps=options.eps, eps_user=options.eps_user, scale=asked, batch=batch)
             call(lib.ddpm_guidance_create, byref(self.handle), byref(model._about), byref(own))
             options.eps, options.eps_user = cast(lib.ddpm_guidance_eps, c_void_p), self.handle
 
+    def _open(self, model: Model, path: Path, batch: int) -> None:
+        opened, about = c_void_p(), byref(model._about)
+        call(lib.ddpm_model_open, byref(opened), encoded(path))
+        try:
+            settings = library.NetOptions(batch, *model._net_settings)
+            call(lib.ddpm_classifier_create, byref(self._classifier), opened, about, byref(settings))
+        finally:
+            lib.ddpm_model_close(opened)
+
     def __del__(self) -> None:
         lib.ddpm_guidance_free(self.handle)
+        lib.ddpm_classifier_free(self._classifier)
 
 
 class Sampler:
@@ -204,6 +226,7 @@ class Sampler:
         order: int = 0,
         clip: Optional[bool] = None,
         guidance: float = 1,
+        classifier: Optional[Path] = None,
     ) -> None:
         self._sampler = c_void_p()
         self._model = model
@@ -213,7 +236,7 @@ class Sampler:
         self.batch = model.batch if batch is None else numbers.whole("batch", batch, 1, 4096)
         with model._running():
             options = options_of(model, seed, sampler, variance, eta, order, clip)
-            self._guidance = Guidance(model, options, guidance, self.batch)
+            self._guidance = Guidance(model, options, guidance, classifier, self.batch)
             chain = Chain(model, steps, spacing, options.sampler.decode())
             own, given = byref(self._sampler), byref(options)
             call(lib.ddpm_sampler_create, own, chain.handle, given, self._size, self.batch, None)
