@@ -88,6 +88,17 @@ static int take_word(struct flags *f, char *word)
     return dd_error(f->s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%.60s\"", f->where, word);
 }
 
+/* Returns the length of a backslash and the end of a line behind it, with a carriage return or without; 0:
+   text begins with something else. */
+static size_t end_of_line(const char *text)
+{
+    if (*text != '\\')
+        return 0;
+    if (text[1] == '\r')
+        return text[2] == '\n' ? 3 : 2;
+    return text[1] == '\n' ? 2 : 0;
+}
+
 /* Copies a word from *text to out, without its quotes and backslashes, and moves *text behind it.  Returns
    true when a part of it was quoted. */
 static bool copy_word(char *out, const char **text)
@@ -97,10 +108,14 @@ static bool copy_word(char *out, const char **text)
     bool quoted = false;
 
     for (; *c != '\0' && (quote || strchr(" \t\r\n;|&<>`", *c) == NULL); c++) {
-        /* A backslash takes the next character as it is, except in single quotes; a newline behind it
+        /* A backslash takes the next character as it is, except in single quotes; the end of a line behind it
            separates words. */
-        if (*c == '\\' && c[1] != '\0' && quote != '\'')
-            *out++ = *++c == '\n' ? ' ' : *c;
+        bool takes = *c == '\\' && c[1] != '\0' && quote != '\'';
+        if (takes && end_of_line(c)) {
+            c += end_of_line(c) - 1;
+            *out++ = ' ';
+        } else if (takes)
+            *out++ = *++c;
         else if (quote && *c == quote)
             quote = 0;
         else if (!quote && (*c == '"' || *c == '\''))
@@ -134,8 +149,8 @@ static int read_commands(struct flags *f, const char *text, int depth)
     while (!code && *text != '\0') {
         if (*text == '#') {
             text += strcspn(text, "\n"); /* a comment */
-        } else if (*text == '\\' && (text[1] == '\n' || text[1] == '\r')) {
-            text += 2; /* the line goes on */
+        } else if (end_of_line(text)) {
+            text += end_of_line(text); /* the line goes on */
         } else if (strchr("\n;|&<>`", *text) != NULL) {
             bool redirects = *text == '<' || *text == '>';
             code = end_command(f);

@@ -64,10 +64,13 @@ int dataset_labels(int32_t **classes, const char *images, size_t count, ddpm_err
         return code;
     }
 
-    gzFile f = there ? gzopen(name, "rb") : NULL;
+    int descriptor = there ? dd_system_open(name, 0) : -1;
+    gzFile f = descriptor >= 0 ? gzdopen(descriptor, "rb") : NULL;
     int code = f ? read_labels(classes, f, name, count, err) : DDPM_OK;
     if (f)
         gzclose(f);
+    else if (descriptor >= 0)
+        dd_system_close(descriptor);
     free(name);
     return code;
 }
