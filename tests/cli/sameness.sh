@@ -110,7 +110,7 @@ test_files_of_earlier_versions() {
 # Every sampler and every option that a picture depends on is in its text: verify makes it again.
 test_every_sampler() {
 	n=0
-	for words in ddpm 'ddpm --corrector 2' ddim 'ddim --eta 1' dpmpp 'dpmpp --order 1' 'dpmpp --order 3' 'dpmpp --eta 1' dpmpp-diffusers unipc 'unipc --order 1' ipndm 'ipndm --order 4' sde \
+	for words in ddpm 'ddpm --corrector 2' ddim 'ddim --eta 1' dpmpp 'dpmpp --order 1' 'dpmpp --order 3' 'dpmpp --eta 1' dpmpp-diffusers unipc 'unipc --order 1' ipndm 'ipndm --order 4' sde 'sde --rate beta' \
 		'sde --corrector 1 --snr 0.1' ode 'ode --order 1' langevin 'langevin --corrector 3 --snr 0.2'; do
 		n=$((n + 1))
 		ddpm sample -q -n 2 --steps 8 --sampler $words -o $n.png || fail "$words"
@@ -119,6 +119,31 @@ test_every_sampler() {
 			[ $before = $n.png ] || ! cmp -s $before $n.png || fail "--sampler $words made $before"
 		done
 	done
+}
+
+# --rate beta is a list of what `ddpm schedule` has under beta, and a list of -ln alpha is what there is without.
+test_rate_of_sde() {
+	command -v python3 >/dev/null || skip 'python3 is needed'
+	expect 0 ddpm schedule --steps 8 --json; mv out rows
+	column() { python3 -c "import json, math; print(','.join(repr($1) for r in map(json.loads, open('rows'))))"; }
+	ddpm sample -q -n 2 --steps 8 --sampler sde -o plain.npy && ddpm sample -q -n 2 --steps 8 --sampler sde --rate beta -o beta.npy || fail 'sample'
+	expect 0 ddpm sample -q -n 2 --steps 8 --sampler sde --rate "$(column 'r["beta"]')" -o list.npy; same list.npy beta.npy 'beta and its list'
+	! cmp -s plain.npy beta.npy || fail '--rate beta changes nothing'
+	expect 0 ddpm sample -q -n 2 --steps 8 --sampler sde --rate "$(column '-math.log(r["alpha"])')" -o exact.npy
+	python3 - <<-'END' || fail 'a list of -ln alpha'
+	import struct
+	plain, exact = (open(name, "rb").read()[128:] for name in ("plain.npy", "exact.npy"))
+	floats = lambda data: struct.unpack("<%df" % (len(data) // 4), data)
+	assert max(abs(a - b) for a, b in zip(floats(plain), floats(exact))) < 1e-3
+	END
+	expect 0 ddpm sample -q --steps 8 --sampler sde --rate beta -o beta.png
+	expect 0 ddpm verify beta.png; expect 0 ddpm info beta.png; prints beta
+	expect 64 ddpm sample --rate beta; says '--rate belongs to --sampler sde'
+	for bad in gamma 1,,2 1,-2 1,2, nan; do
+		expect 64 ddpm sample --sampler sde --steps 2 --rate $bad; says 'expected beta, or positive numbers'
+	done
+	expect 64 ddpm sample --sampler sde --steps 3 --rate 0.1,0.2; says '--rate has 2 numbers, expected 3'
+	expect 64 ddpm sample --sampler sde --steps 1 --rate 0.1,0.2; says 'more than 1 numbers'
 }
 
 test_from_an_image() {

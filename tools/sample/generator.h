@@ -38,6 +38,7 @@ struct generator {
     ddpm_chain *chain;
     ddpm_sampler *sampler;
     char *steps;       /* the chain's steps as a list, "0,20,41" */
+    double *rate;      /* the steps' lengths of the sampler sde (rate.h), or NULL */
     char warning[256]; /* a warning from the sampler, or "" */
 
     struct given_noise noise;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/command_model.h"
 #include "cli/interrupt.h"
+#include "sample/rate.h"
 
 /* Returns the steps t [K] of a chain as text, from which ddpm_chain_respace makes the same chain: "0,20,41",
    or "999," for a single step.  Allocated; NULL: out of memory. */
@@ -210,7 +211,10 @@ static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
         o.noise_user = &s->noise;
     }
 
-    int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
+    int code = r->rate ? rate_read(&s->rate, r->rate, s->chain, err) : DDPM_OK;
+    o.rate = s->rate;
+    if (!code)
+        code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
 
     /* Only a sampler with every choice of variance resolves `auto`; the others keep the name they were
        given. */
@@ -323,5 +327,6 @@ void generator_close(struct generator *s)
     free(s->classes);
     free(s->told);
     free(s->steps);
+    free(s->rate);
     *s = (struct generator){ .d = 0 };
 }

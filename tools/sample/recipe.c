@@ -63,7 +63,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON *o = cJSON_CreateObject(), *list;
     int keys = FIELDS + (r->size.width > 0) + (r->fit != NULL) + (r->colors != NULL) + 3 * (r->mask != NULL) +
                2 * (r->between != NULL) + 2 * (r->fps > 0) + (r->guidance != 1) + (r->classifier != NULL) +
-               (r->scale > 1) + (n > 0);
+               (r->scale > 1) + (r->rate != NULL) + (n > 0);
 
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     cJSON_AddStringToObject(o, "program", program);
@@ -79,6 +79,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddNumberToObject(o, "order", r->order);
     cJSON_AddNumberToObject(o, "corrector", r->corrector);
     cJSON_AddNumberToObject(o, "snr", r->snr);
+    if (r->rate)
+        cJSON_AddStringToObject(o, "rate", r->rate);
     add_start(o, r);
     cJSON_AddStringToObject(o, "spacing", r->spacing);
     cJSON_AddStringToObject(o, "steps", r->steps);
@@ -212,6 +214,7 @@ static int read_fields(struct stored_recipe *s, int *list, int n, const char *na
     r->order = dd_json_int(&j, "order", 0, 1000000);
     r->corrector = dd_json_int(&j, "corrector", 0, 1000000);
     r->snr = dd_json_number(&j, "snr", 0, 1);
+    r->rate = dd_json_has(&j, "rate") ? dd_json_text(&j, "rate") : NULL;
     r->from = dd_json_text(&j, "from");
     r->fit = read_name(&j, "fit", view_fit_names());
     r->colors = read_name(&j, "colors", view_color_names());

@@ -25,9 +25,10 @@ struct recipe {
     double eta;
     double clip; /* bound of |x0|; 0: no clipping */
     int order, corrector;
-    double snr;         /* signal-to-noise ratio of Langevin steps (ddpm_sampler_options) */
-    const char *from;   /* hash of the images that sampling starts from, or "" */
-    const char *fit;    /* how they were brought to the size of the images (view.h), or NULL */
+    double snr;       /* signal-to-noise ratio of Langevin steps (ddpm_sampler_options) */
+    const char *rate; /* the steps' lengths of the sampler sde (rate.h), or NULL where alpha_bar gives them */
+    const char *from; /* hash of the images that sampling starts from, or "" */
+    const char *fit;  /* how they were brought to the size of the images (view.h), or NULL */
     const char *colors; /* "gray" or "color" where they were converted (view.h), or NULL */
     const char *mask;   /* hash of the mask of pixels that are painted anew, or NULL */
     int resample, jump; /* how an inpainting goes back (ddpm_keep) */

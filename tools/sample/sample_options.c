@@ -101,6 +101,10 @@ const struct option sample_options[] = {
       FIELD(corrector), 0, 10000 },
     { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL,
       FIELD(snr), 0, 1 },
+    { "rate", 0, OPTION_TEXT, "RATE",
+      "beta(t) dt of the steps of sde: beta, or a list of numbers in the order of the chain (default: "
+      "-ln alpha)",
+      NULL, FIELD(rate), 0, 0 },
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", clip_choices,
       FIELD(clip), 0, 0 },
     OPTION_GROUP("Where it goes"),

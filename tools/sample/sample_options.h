@@ -4,7 +4,7 @@
 #include "cli/options.h"
 #include "sample/sample_settings.h"
 
-enum { SAMPLE_OPTIONS = 54 };
+enum { SAMPLE_OPTIONS = 55 };
 
 /* The table, whose fields are those of struct sample_settings, and the settings without options. */
 extern const struct option sample_options[SAMPLE_OPTIONS];

@@ -290,6 +290,8 @@ static int check_sampler(const struct sample_settings *s, ddpm_error *err)
 
     if (s->snr != SNR_UNSET && !langevin)
         return dd_error(err, DDPM_EUSAGE, "--snr belongs to --corrector or --sampler langevin");
+    if (s->rate && strcmp(sampler_of(s), "sde"))
+        return dd_error(err, DDPM_EUSAGE, "--rate belongs to --sampler sde");
     if (s->noise && langevin)
         return dd_error(err, DDPM_EUSAGE,
                         "--noise gives one z a step, which is not enough for Langevin steps: leave it out");
@@ -385,6 +387,7 @@ void sample_settings_recipe(struct recipe *r, const struct sample_settings *s)
         .order = (int)s->order,
         .corrector = (int)s->corrector,
         .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,
+        .rate = s->rate,
         .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
         .fit = s->fit,
         .colors = colors_of(s),

@@ -26,6 +26,7 @@ struct sample_settings {
     int64_t order, corrector;
     bool fast;
     double guidance;
+    const char *rate;
     double eta, snr; /* snr SNR_UNSET: not given */
 
     /* The files that they are written to. */
