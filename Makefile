@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-page check-wheel wheel,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz coverage wheel-% check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-page check-wasm check-wheel wheel,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz coverage wheel-% check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -53,7 +53,7 @@ endif
 headers = $(addprefix $(srcdir)/include/ddpm,.h _guidance.h _likelihood.h _theory.h _training.h)
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-page check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel wasm page \
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants check-page check-wasm check-wheel fuzz coverage format lint bench setup install uninstall dist deb wheel wasm page \
         check-deb clean help
 all: $(LIBS) $(O)/ddpm$(EXE)                    ## build the libraries and the program
 
@@ -82,6 +82,15 @@ LIBRARIES := $(addprefix $(O)/libraries/,cjson/cJSON.o openssl/crypto/sha/sha256
 $(O)/ddpm.wasm: $(LIB) $(ENGINE) $(LIBRARIES)
 	$(call say,LD)$(CC) $(LDFLAGS) -nostartfiles -Wl,--no-entry,--export=__wasm_call_ctors,--strip-debug -Wl,-z,stack-size=1048576,--stack-first \
 	  -o $@ $^ $(LDLIBS)
+# Tests of the library that need neither processes nor other libraries.
+WASM_CHECK := $(call objects,$(addprefix tests/,kernel/*.c unit/alloc.c unit/json_keys.c unit/page_engine.c unit/step_lists.c \
+                $(addsuffix .c,check host_wasm known_nets process_memory small_nets teams torch_init workers_wasm) \
+                $(addprefix golden/,$(addsuffix .c,bounds corrector_runs layer_gradients marginals networks noise_bits optimal_runs \
+                  reference respacing schedules scores sde_runs trajectories)) \
+                $(addprefix property/,adjoint_test.c attention_test.c conv*_test.c dropout_test.c maps.c \
+                  norm_test.c resample_test.c sampler_*.c winograd_bound.c)))
+$(O)/ddpm-check.wasm: $(WASM_CHECK) $(LIB) $(ENGINE) $(LIBRARIES)
+	$(call say,LD)$(CC) $(LDFLAGS) $(wrapped) -Wl,-z,stack-size=1048576 -o $@ $^ $(LDLIBS)
 # Their sources are not ours, so their warnings are not shown.
 $(LIBRARIES): $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -93,7 +102,8 @@ $(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"' $
 $(O)/tools/cli/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/cli/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 # Tests let the n-th allocation fail, and see what is synchronised.
-$(O)/ddpm-check$(EXE): link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync $(CFLAGS_openmp)
+wrapped = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
+$(O)/ddpm-check$(EXE): link = $(wrapped),--wrap=fsync $(CFLAGS_openmp)
 $(FUZZERS): link = $(if $(LIBFUZZER),-fsanitize=fuzzer)
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
@@ -229,6 +239,9 @@ $(O)/wheel/tools/ready:
 wasm: $(O)/wasm/libraries/ready                 ## build the page's engine: build/wasm/ddpm.wasm and ddpm.mjs
 	cd $(O)/wasm && $(abspath $(srcdir))/configure --host=wasm32-wasi >configure.out && $(MAKE) build/ddpm.wasm
 	cp $(O)/wasm/build/ddpm.wasm $(srcdir)/tools/page/engine/ddpm.mjs $(O)/wasm
+check-wasm: wasm $(O)/ddpm                      # the library and the page's engine, compiled for WebAssembly, in Node
+	cd $(O)/wasm && $(MAKE) build/ddpm-check.wasm
+	BUILD=$(O) sh $(srcdir)/tests/wasm.sh
 page: wasm                                      ## build the page that makes images in a browser: build/ddpm.html
 	python3 $(srcdir)/tools/page/build.py $(O)/wasm/ddpm.wasm $(O)/ddpm.html
 	@echo 'Open $(CURDIR)/$(O)/ddpm.html in a browser'

@@ -1,5 +1,6 @@
 /* Forks the processes that run tests side by side. */
 #include "tests/workers.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,6 +27,13 @@ intptr_t workers_start(int place, void (*work)(void *user, int place), void *use
         exit(1);
     }
     return child;
+}
+
+int workers_collect(FILE *file)
+{
+    int out = dup(STDOUT_FILENO);
+    bool ok = dup2(fileno(file), STDOUT_FILENO) >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0;
+    return ok ? out : -1;
 }
 
 int workers_wait(const intptr_t *process, int workers, int *status)

@@ -1,8 +1,10 @@
 /* Starts this program again for each of the processes that run tests side by side. */
 #include "tests/workers.h"
 #include <process.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <windows.h>
 
 /* The environment tells a worker its place and the name of the shared memory. */
@@ -46,6 +48,13 @@ intptr_t workers_start(int place, void (*work)(void *user, int place), void *use
         return -1;
     CloseHandle(process.hThread);
     return (intptr_t)process.hProcess;
+}
+
+int workers_collect(FILE *file)
+{
+    int out = dup(STDOUT_FILENO);
+    bool ok = dup2(fileno(file), STDOUT_FILENO) >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0;
+    return ok ? out : -1;
 }
 
 int workers_wait(const intptr_t *process, int workers, int *status)

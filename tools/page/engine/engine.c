@@ -212,7 +212,8 @@ static int take_size(struct page_run *r, struct image_size size)
         return DDPM_OK;
     if (r->model->runs > 1)
         return dd_error(&error, DDPM_EUSAGE, "another run of this model has another size: close it first");
-    return ddpm_model_resize(r->model->model, wanted.height, wanted.width, &error);
+    int code = ddpm_model_resize(r->model->model, wanted.height, wanted.width, &error);
+    return code ? dd_error_context(&error, "--size") : DDPM_OK;
 }
 
 /* Completes the recipe by what depends on the model. */
