@@ -18,11 +18,11 @@ void *host_fence(size_t bytes)
     return calloc(1, bytes);
 }
 
-bool host_faults(void (*run)(const void *user), const void *user)
+int host_fork(int (*run)(void *user), void *user)
 {
     (void)run;
     (void)user;
-    return false;
+    return HOST_NO_FORK;
 }
 
 double host_cpu_time(void)
@@ -30,6 +30,13 @@ double host_cpu_time(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool host_set_written(const char *path, int64_t time)
+{
+    (void)path;
+    (void)time;
+    return false;
 }
 
 bool host_truncate(const char *path, size_t size)

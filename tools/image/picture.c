@@ -81,3 +81,13 @@ void picture_cross(struct picture *p, int i, int columns, int height, int width)
             memset(row + k * pixel, (k + y) % 8 == 0 || (k - y) % 8 == 0 ? 255 : 0, (size_t)pixel);
     }
 }
+
+void picture_enlarge(struct picture *large, const struct picture *p, int first, int scale)
+{
+    size_t pixel = (size_t)p->channels * (size_t)p->bytes;
+    for (int y = 0; y < large->height; y++)
+        for (int x = 0; x < large->width; x++)
+            memcpy(large->pixel + ((size_t)y * (size_t)large->width + (size_t)x) * pixel,
+                   p->pixel + ((size_t)(first + y / scale) * (size_t)p->width + (size_t)(x / scale)) * pixel,
+                   pixel);
+}

@@ -21,6 +21,9 @@ void picture_free(struct picture *p);
 void picture_tile(struct picture *p, int i, int columns, const double *x, int height, int width);
 /* Fills tile i with a pattern of crosses, which shows that there is no image. */
 void picture_cross(struct picture *p, int i, int columns, int height, int width);
+/* Enlarges the rows of a picture from `first` on by the nearest neighbour, until `large` is full: each pixel
+   becomes scale x scale of them. */
+void picture_enlarge(struct picture *large, const struct picture *p, int first, int scale);
 /* Returns the level of x in [-1, 1] where white is `white`; a NaN gives 0. */
 unsigned picture_level_of(double x, int white);
 /* Returns value i of [height, width, channels], from 0 to 255 or, with two bytes, to 65535. */

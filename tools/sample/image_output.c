@@ -136,7 +136,8 @@ static int open_picture(struct image_output *g, ddpm_error *err)
     return picture_create(&g->large, p->width * scale, height * scale, p->channels, p->bytes, err);
 }
 
-int image_output_begin(struct image_output *g, ddpm_error *err)
+/* Allocates the picture or what the other formats need. */
+static int allocate(struct image_output *g, ddpm_error *err)
 {
     g->layout = layout_of(g->about, g->recipe, g->n);
     g->picture = g->large = (struct picture){ .pixel = NULL };
@@ -155,7 +156,7 @@ int image_output_begin(struct image_output *g, ddpm_error *err)
 
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
 {
-    int code = image_output_begin(g, err);
+    int code = allocate(g, err);
     if (!code)
         code = dd_output_create_any(&g->output, file, g->force, err);
     if (!code && g->format->archive && fseek(g->output.stream, 0, SEEK_CUR))
@@ -184,24 +185,12 @@ int image_output_add(struct image_output *g, int place, const double *frame, ddp
     return DDPM_OK;
 }
 
-/* Enlarges the rows of a picture from `first` on by the nearest neighbour, until `large` is full: each pixel
-   becomes scale x scale of them. */
-static void enlarge(struct picture *large, const struct picture *p, int first, int scale)
-{
-    size_t pixel = (size_t)p->channels * (size_t)p->bytes;
-    for (int y = 0; y < large->height; y++)
-        for (int x = 0; x < large->width; x++)
-            memcpy(large->pixel + ((size_t)y * (size_t)large->width + (size_t)x) * pixel,
-                   p->pixel + ((size_t)(first + y / scale) * (size_t)p->width + (size_t)(x / scale)) * pixel,
-                   pixel);
-}
-
 /* Returns the picture to be written, at the recipe's scale. */
 static const struct picture *scaled(struct image_output *g)
 {
     if (!g->large.pixel)
         return &g->picture;
-    enlarge(&g->large, &g->picture, 0, g->recipe->scale);
+    picture_enlarge(&g->large, &g->picture, 0, g->recipe->scale);
     return &g->large;
 }
 
@@ -214,7 +203,7 @@ static int write_film(struct image_output *g, const char *text, ddpm_error *err)
     int code = film_begin(&film, g->recipe->fps, g->recipe->loop, err);
 
     for (int k = 0; k < p->frames && !code; k++) {
-        enlarge(&g->large, p, k * (p->height / p->frames), scale);
+        picture_enlarge(&g->large, p, k * (p->height / p->frames), scale);
         code = interrupted ? dd_error(err, TRY_LATER, "interrupted") : film_add(&film, &g->large, err);
     }
     if (!code)

@@ -52,9 +52,6 @@ struct image_output {
     double *nan;                  /* [frames, d], NaNs in place of a lost image in an array */
 };
 
-/* Allocates the picture, without a file; the caller has set the fields from about to format.  Then
-   output.stream may be set to any stream that image_output_finish shall write to. */
-int image_output_begin(struct image_output *g, ddpm_error *err);
 /* Opens the file and allocates the picture; the caller has set the fields from about to force.  DDPM_ECREATE:
    the file exists and force is not set, or it cannot be created; other errors are those of
    dd_output_create_any. */

@@ -10,7 +10,6 @@
 #include "cli/model_report.h"
 #include "sample/class_list.h"
 #include "sample/generator.h"
-#include "sample/image_format.h"
 #include "sample/image_output.h"
 #include "sample/index_list.h"
 #include "sample/sample_options.h"
@@ -123,8 +122,9 @@ struct page_run {
     int n;
 
     struct generator generator;
-    struct image_output output;
-    unsigned char *rgba; /* [height, width, 4] of output.picture */
+    struct layout layout;
+    struct picture picture, large; /* the images at scale 1 and at the recipe's scale */
+    unsigned char *rgba;           /* [height, width, 4] of picture */
 
     double numbers[PAGE_NUMBERS];
 };
@@ -132,7 +132,8 @@ struct page_run {
 void page_run_close(struct page_run *r)
 {
     r->model->runs--;
-    image_output_free(&r->output);
+    picture_free(&r->picture);
+    picture_free(&r->large);
     generator_close(&r->generator);
     if (r->index != r->stored.index)
         free(r->index);
@@ -242,23 +243,22 @@ static int take_model(struct page_run *r)
     return r->steps ? DDPM_OK : dd_error_memory(&error, "the steps");
 }
 
-/* Makes room for the picture of all images. */
+/* Makes room for the picture of all images, which stays as it is and is enlarged for its PNG. */
 static int open_picture(struct page_run *r)
 {
     const ddpm_about *a = r->generator.about;
-    struct layout l = layout_of(a, &r->recipe, r->n);
+    struct picture *p = &r->picture;
+    r->layout = layout_of(a, &r->recipe, r->n);
     if (!r->recipe.scale)
-        r->recipe.scale = layout_scale(&l, (int)r->settings.scale);
+        r->recipe.scale = layout_scale(&r->layout, (int)r->settings.scale);
 
-    r->output = (struct image_output){
-        .about = a,
-        .recipe = &r->recipe,
-        .index = r->index,
-        .n = r->n,
-        .format = image_format_named(r->recipe.format),
-    };
-    int code = image_output_begin(&r->output, &error);
-    const struct picture *p = &r->output.picture;
+    int code = layout_picture(p, &r->layout, a, 1, &error), scale = r->recipe.scale;
+    if (code)
+        return code;
+    if ((double)p->width * scale * p->height * scale * p->channels > PICTURE_MOST)
+        return dd_error(&error, DDPM_EUSAGE, "--scale %d makes too large a picture: take a smaller one",
+                        scale);
+    code = picture_create(&r->large, p->width * scale, p->height * scale, p->channels, 1, &error);
     if (code)
         return code;
     r->rgba = malloc((size_t)p->width * (size_t)p->height * 4);
@@ -268,7 +268,7 @@ static int open_picture(struct page_run *r)
     r->numbers[PAGE_STEPS] = generator_steps(&r->generator);
     r->numbers[PAGE_WIDTH] = p->width;
     r->numbers[PAGE_HEIGHT] = p->height;
-    r->numbers[PAGE_COLUMNS] = r->output.layout.columns;
+    r->numbers[PAGE_COLUMNS] = r->layout.columns;
     return DDPM_OK;
 }
 
@@ -392,14 +392,14 @@ static void put_images(struct page_run *r)
 {
     const double *x = ddpm_sampler_state(r->generator.sampler, NULL);
     for (int row = 0; row < r->n; row++)
-        layout_put(&r->output.picture, &r->output.layout, row,
+        layout_put(&r->picture, &r->layout, row,
                    ddpm_sampler_lost(r->generator.sampler, row) ? NULL : x + (size_t)row * r->generator.d);
 }
 
 const unsigned char *page_run_picture(struct page_run *r)
 {
     put_images(r);
-    const struct picture *p = &r->output.picture;
+    const struct picture *p = &r->picture;
     size_t pixels = (size_t)p->width * (size_t)p->height, c = (size_t)p->channels;
     for (size_t i = 0; i < pixels; i++) {
         const unsigned char *from = p->pixel + i * c;
@@ -416,9 +416,14 @@ const unsigned char *page_run_picture(struct page_run *r)
 int page_run_png(struct page_run *r)
 {
     put_images(r);
-    r->output.output.stream = stdout;
-    int code = image_output_finish(&r->output, &error);
-    r->output.output.stream = NULL;
+    picture_enlarge(&r->large, &r->picture, 0, r->recipe.scale);
+    char *text = recipe_text(&r->recipe, r->index, r->n);
+    if (!text)
+        return dd_error_memory(&error, "the settings");
+
+    int code = picture_write(stdout, &r->large, text, &error);
+    fflush(stdout);
+    cJSON_free(text);
     return code;
 }
 
