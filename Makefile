@@ -129,6 +129,7 @@ pictures: all                                   ## draw the pictures of README a
 	BUILD=$(O) sh $(srcdir)/tools/pictures/between.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/guidance.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/inpaint.sh
+	BUILD=$(O) sh $(srcdir)/tools/pictures/sheet.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/sizes.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/likelihood.sh
 	$(MAKE) page && python3 $(srcdir)/tools/pictures/page.py $(O)/ddpm.html

@@ -5,6 +5,7 @@
 const struct command_entry commands[] = {
     { &command_sample, "make images" },
     { &command_merge, "make one manifest of those of many machines" },
+    { &command_sheet, "make a contact sheet of pictures" },
     { &command_convert, "turn a foreign checkpoint into a model file" },
     { &command_export, "turn a model file into a folder for diffusers, or make it smaller" },
     { &command_info, "show a model, how a picture was made, or this CPU and build" },

@@ -50,7 +50,7 @@ test_readme_commands() {
 	half_mask half.png
 	cp -r photos ten-steps
 	cp -r photos twenty-steps
-	{ for c in tune 'train photos' sample verify schedule eval distance bench info export; do readme_commands "ddpm $c"; done
+	{ for c in tune 'train photos' sample verify schedule eval distance bench info export sheet; do readme_commands "ddpm $c"; done
 	  readme_commands 'ddpm convert' | grep -e '--dry-run'; } |
 		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/; s/ -n 40/ -n 2 --steps 2/' \
 		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \

@@ -73,7 +73,7 @@ struct command {
 };
 extern const struct command command_sample, command_merge, command_convert, command_export, command_info,
     command_forward, command_schedule, command_verify, command_eval, command_distance, command_train,
-    command_tune, command_bench;
+    command_tune, command_bench, command_sheet;
 extern const char exit_codes[]; /* the paragraph about exit codes in --help */
 
 /* Fills settings from argv [argc], the words behind the command's name.  The positional ones, *arguments of

@@ -49,6 +49,14 @@ static bool lies_in(const char *place, const char *folder)
     return in;
 }
 
+bool start_place_below(const char *file, const char *folder)
+{
+    char *place = folder_of(file);
+    bool below = place && lies_in(place, folder);
+    free(place);
+    return below;
+}
+
 /* Returns whether writing the images would replace the file at path, or may do so in the folder place. */
 static bool replaces(const struct sample_settings *s, const char *output, const char *path)
 {

@@ -9,4 +9,6 @@
    no such picture; DDPM_EUSAGE: the images would go among the pictures. */
 int start_place_check(int *pictures, const struct sample_settings *s, const char *from, const char *output,
                       ddpm_error *err);
+/* Returns whether a file, which may not exist yet, lies in a folder or below it. */
+bool start_place_below(const char *file, const char *folder);
 #endif
