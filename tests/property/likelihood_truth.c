@@ -153,6 +153,44 @@ TEST(likelihood, is_the_density_of_a_mixture)
     }
 }
 
+/* eps = g x with s g = A exp(-((tau - middle) / WIDE)^2), a peak within the first step that is tried. */
+enum { A = 20 };
+
+static const double WIDE = 0.05, MIDDLE = -4.34;
+
+static int peak_vjp(void *user, double *p, double *product, const double *x, const double *t, const double *w,
+                    const int32_t *classes, int n, ddpm_error *err)
+{
+    (void)user;
+    (void)classes;
+    (void)err;
+    for (int i = 0; i < n; i++) {
+        double tau = FROM + (TO - FROM) * t[i] / (T - 1), away = (tau - MIDDLE) / WIDE;
+        double g = A * exp(-away * away) * sqrt(1 + exp(-2 * tau));
+        p[i] = g * x[i];
+        product[i] = g * w[i];
+    }
+    return DDPM_OK;
+}
+
+/* A step over the peak is refused and tried again shorter.  The integral of s g - s^2 is known, and x_T is 0
+   but for 1e-7; each of at most 200 steps may be wrong by 1e-6 nats. */
+TEST(likelihood, steps_that_are_wrong_are_taken_again)
+{
+    struct formula f = { .prediction = DDPM_EPS };
+    ddpm_likelihood_options o = options_of(&f);
+    ddpm_likelihood_image found;
+    const double x0 = 0.3, half = MIDDLE - FROM;
+    double gained = A * WIDE * sqrt(M_PI) / 2 * (erf(half / WIDE) + erf((TO - MIDDLE) / WIDE));
+    double lost = (log1p(exp(2 * TO)) - log1p(exp(2 * FROM))) / 2;
+    o.tolerance = 1e-6;
+    o.vjp = peak_vjp;
+    REQUIRE(measure(&found, &o, &x0, indices, 1, 1));
+
+    CHECK_NEAR(found.total * log(2), log(2 * M_PI) / 2 - gained + lost, 200e-6);
+    CHECK(found.calls < 6 * 200);
+}
+
 /* Steps of equal length have order 5: half of the length makes the error 32 times smaller. Half of that is
    asked for, as the kinks of the clock and the rounding count too. */
 TEST(likelihood, has_order_5_in_equal_steps)
