@@ -27,6 +27,18 @@ def stop(visitor, given):
     assert visitor.text("phase") == "16 images in 2 steps", visitor.text("phase")
 
 
+def stop_of_what_hangs(visitor, given):
+    """A step that does not end is stopped by a new worker, in which images are made as before."""
+    visitor.load()
+    visitor.make(steps=2)
+    worker(visitor, "model.run = () => { for (;;); }")
+    visitor.begin(seed=8)
+    time.sleep(0.5)
+    visitor.click("make")
+    visitor.make(seed=9)
+    assert visitor.text("phase") == "16 images in 2 steps", visitor.text("phase")
+
+
 def worker(visitor, expression):
     """Returns the value of an expression in the worker of the page."""
     return visitor.in_worker("Runtime.evaluate", expression=expression, returnByValue=True)["result"]["value"]
@@ -42,7 +54,8 @@ def heap(visitor):
 
 
 def memory(visitor, given):
-    """The engine's memory does not grow over 200 images, and that of the page hardly."""
+    """The engine's memory does not grow over 200 images, and that of the page hardly.  Each run stops the
+    comparison that follows the one before."""
     visitor.load()
     visitor.make(steps=1)
     sizes = [heap(visitor)]
@@ -78,7 +91,7 @@ def keyboard(visitor, given):
     visitor.key("ArrowRight", number=39)
     visitor.rest()
     assert visitor.text("phase") == "16 images in 2 steps", visitor.text("phase")
-    assert "Image 5 of seed 7" in visitor.text("strip-text"), visitor.text("strip-text")
+    assert "Image 5 of seed 0" in visitor.text("strip-text"), visitor.text("strip-text")
 
     tab(visitor, "sampler")
     visitor.begin()
@@ -151,4 +164,7 @@ def alone(visitor, given):
     visitor.ask("Network.disable")
 
 
-TESTS = [(test.__name__, test) for test in (stop, memory, keyboard, wrong_numbers, without_simd, alone)]
+TESTS = [
+    (test.__name__, test)
+    for test in (stop, stop_of_what_hangs, memory, keyboard, wrong_numbers, without_simd, alone)
+]

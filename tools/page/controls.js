@@ -4,7 +4,7 @@ import { isSeed, stepsIn, wordsOfMore } from "./recipe.js";
 import { samplerNote, samplersFor, samplerTitle } from "./words.js";
 
 const SETTLE = 250; // milliseconds without a change after which settings are taken
-const STEPS_FIRST = 20, SAMPLER_FIRST = "unipc", SEED_FIRST = "7", IMAGES = 16;
+const STEPS_FIRST = 20, SAMPLER_FIRST = "unipc", SEED_FIRST = "0", IMAGES = 16;
 const STEPS_MOST = 1000;
 const STOPS = [
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 50, 64, 80, 100, 128, 160, 200, 250, 320,

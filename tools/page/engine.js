@@ -16,7 +16,7 @@ function refusal(line) {
 // A worker and its job.
 class Hand {
   ended = false;
-  job = null; // { id, promise, resolve, reject, onStep }
+  job = null; // { id, promise, resolve, reject, onStep, unwanted }
   #worker;
   #id = 0;
 
@@ -26,7 +26,10 @@ class Hand {
     this.#worker.onerror = (event) => this.end(new Error(`the engine ended: ${event.message}`));
   }
 
+  // Gives the worker a job.  While it has one, whoever asks for another was too late.
   ask(kind, what, onStep) {
+    if (this.job)
+      return Promise.reject(new Stopped());
     const job = { id: ++this.#id, onStep };
     job.promise = new Promise((resolve, reject) => Object.assign(job, { resolve, reject }));
     this.job = job;
@@ -34,7 +37,11 @@ class Hand {
     return job.promise;
   }
 
+  // Stops the job between two steps.  Whoever waits for it is told so even if it has just been done, and does
+  // not go on.
   askToStop() {
+    this.job.unwanted = true;
+    this.job.onStep = () => {};
     this.#worker.postMessage({ kind: "stop" });
   }
 
@@ -59,10 +66,12 @@ class Hand {
       return;
     }
     this.job = null;
-    if (message.kind === "done")
+    if (job.unwanted || message.kind === "stopped")
+      job.reject(new Stopped());
+    else if (message.kind === "done")
       job.resolve(message.result);
     else
-      job.reject(message.kind === "stopped" ? new Stopped() : refusal(message.text));
+      job.reject(refusal(message.text));
   }
 }
 
@@ -79,7 +88,7 @@ export class Engine {
   }
 
   // Opens a model file, or the embedded model for null, and returns
-  //   { id, width, height, steps, classes, nullClass, tuned, info, version, engineClass }
+  //   { id, width, height, steps, classes, nullClass, tuned, info, engineClass }
   // steps is T, classes are their names, tuned are the numbers of steps of its solvers.  When the file is
   // refused the model that was open stays open.
   async open(file) {
@@ -120,7 +129,6 @@ export class Engine {
       this.#opening?.end(new Stopped());
     if (!job)
       return;
-    job.onStep = () => {};
     hand.askToStop();
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, true));
     const ended = job.promise.then(() => false, () => false);

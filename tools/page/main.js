@@ -53,6 +53,10 @@ function setMade(images) {
   find("save").disabled = !made;
 }
 
+function remarksOf({ lost, remarks }) {
+  return [...remarks, ...(lost ? [`${count(lost, "image")} became NaN.`] : [])].join(" ");
+}
+
 function showResult(result, images) {
   find("result-time").textContent = duration(result.seconds);
   find("result-image").textContent = duration(result.seconds / images);
@@ -99,9 +103,14 @@ async function makeAll() {
   } finally {
     making = false;
   }
-  const asked = COMPARED.reduce((sum, n) => sum + n, 0) * seconds;
-  if (asked < COMPARED_UNASKED)
+  const { list, what } = comparison(settings);
+  const all = list.reduce((sum, n) => sum + n, 0) * seconds;
+  if (all < COMPARED_UNASKED) {
     await compare();
+    return;
+  }
+  strip.begin(about, list);
+  find("strip-text").textContent = `${what} It takes about ${duration(all)}.`;
 }
 
 async function makeImages(settings) {
@@ -130,7 +139,7 @@ async function makeImages(settings) {
   const result = await engine.run(optionsOf(settings, about), show);
   setMade({ png: result.png, name: `ddpm-${settings.sampler}-seed-${settings.seed}.png` });
   find("phase").textContent = `${count(n, "image")} in ${count(result.steps, "step")}`;
-  find("remarks").textContent = result.remarks.join(" ");
+  find("remarks").textContent = remarksOf(result);
   say(`${count(n, "image")} made in ${duration(result.seconds)}`);
   showResult(result, n);
   note(settings.sampler, result, n);
@@ -142,16 +151,22 @@ function note(sampler, { steps, calls, seconds: all }, images) {
   plot.add({ sampler, steps, calls, seconds: all / images });
 }
 
+// Returns what is to be compared: the index of the image, the numbers of steps, and these in words.
+function comparison(settings) {
+  const offered = controls.stops(), tuned = settings.sampler === "tuned";
+  const list = tuned ? offered : COMPARED.filter((n) => n <= offered[offered.length - 1]);
+  const index = settings.indices[gallery.chosen], sampler = samplerTitle(settings.sampler);
+  const what = `Image ${index} of seed ${settings.seed}, by ${sampler}, from the same noise.`;
+  return { index, list, what: `${what} Choose another image above.` };
+}
+
 // Makes the chosen image at several numbers of steps.
 async function compare() {
   const settings = controls.settings;
   if (!settings)
     return;
-  const offered = controls.stops(), tuned = settings.sampler === "tuned";
-  const list = tuned ? offered : COMPARED.filter((n) => n <= offered[offered.length - 1]);
-  const index = settings.indices[gallery.chosen];
-  find("strip-text").textContent = `Image ${index} of seed ${settings.seed}, ` +
-    `by ${samplerTitle(settings.sampler)}, from the same noise. Choose another image above.`;
+  const { index, list, what } = comparison(settings);
+  find("strip-text").textContent = what;
   strip.begin(about, list);
 
   for (const [i, steps] of list.entries()) {
@@ -184,10 +199,12 @@ async function openModel(file) {
   find("phase").textContent = file ? `Opening ${file.name}` : "Starting";
   about = await engine.open(file);
   find("info").textContent = about.info;
-  find("version").textContent = `ddpm ${about.version}. ${about.engineClass}.`;
+  find("version").textContent = `Engine: ${about.engineClass}.`;
   find("embedded").hidden = !file;
   find("controls").inert = false;
   plot.clear();
+  strip.clear();
+  find("strip-text").textContent = "";
   controls.setModel(about);
 }
 

@@ -15,6 +15,11 @@ export class Strip {
     new ResizeObserver(() => this.#fit()).observe(element);
   }
 
+  clear() {
+    this.#figures = [];
+    this.#element.replaceChildren();
+  }
+
   // Shows room for an image of each number of steps.
   begin(about, steps) {
     this.#about = about;

@@ -39,7 +39,6 @@ async function open({ file, wasm }) {
     nullClass: Boolean(net.null_class),
     tuned: (tuned ?? []).map((solver) => solver.steps),
     info: model.report,
-    version: engine.version,
     engineClass,
   };
 }

@@ -1,5 +1,6 @@
 """page.py PAGE: makes page.png beside itself, the top of the page of `make page` as a headless Chromium shows
 it once its first images are made."""
+
 import os
 import sys
 
