@@ -2,7 +2,7 @@
    eps and its derivative are known at every alpha_bar, and so is the density at the first step. */
 #include <stdbool.h>
 #include "tests/check.h"
-#include "tests/small_nets.h"
+#include "tests/unit/alloc.h"
 
 enum { T = 40, D = 5 };
 
@@ -373,6 +373,24 @@ TEST(likelihood, probes_estimate_the_trace)
 }
 
 /* ---- refusals ---- */
+
+static int create(void *context, ddpm_error *err)
+{
+    struct formula f = { .bad = -1 };
+    const ddpm_likelihood_options o = options_of(&f);
+    ddpm_likelihood *l;
+    int code = ddpm_likelihood_create(&l, context, &o, D, 2, err);
+    CHECK(!code == !!l);
+    ddpm_likelihood_free(l);
+    return code;
+}
+
+TEST(no_memory, likelihoods)
+{
+    ddpm_chain *c = chain_create();
+    CHECK(alloc_survive(create, c) == 15); /* the likelihood, its chain and 13 arrays */
+    ddpm_chain_free(c);
+}
 
 TEST(likelihood, options_that_are_refused)
 {

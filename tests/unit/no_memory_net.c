@@ -77,6 +77,16 @@ static int train(void *context, ddpm_error *err)
     return code;
 }
 
+static int differentiate(void *context, ddpm_error *err)
+{
+    const struct subject *s = context;
+    ddpm_vjp *v;
+    int code = ddpm_vjp_create(&v, s->model, &(ddpm_net_options){ .batch = 2, .threads = 2 }, err);
+    CHECK(!code == !!v);
+    ddpm_vjp_free(v);
+    return code;
+}
+
 TEST(no_memory, models_and_networks)
 {
     char json[4096];
@@ -99,6 +109,7 @@ TEST(no_memory, models_and_networks)
         CHECK(alloc_survive(check_id, &s) >= 0); /* libcrypto allocates for itself */
         CHECK(alloc_survive(prepare, &s) > 30);
         CHECK(alloc_survive(train, &s) > 60);
+        CHECK(alloc_survive(differentiate, &s) > 60);
         CHECK(alloc_survive(resize, &s) > 5);
         ddpm_model_close(s.model);
     }
