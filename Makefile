@@ -74,7 +74,7 @@ $(O)/ddpm$(EXE) $(O)/ddpm-check$(EXE) $(O)/ddpm-bench$(EXE) $(O)/ddpm-manual $(F
 
 # The page's engine, in a build for WebAssembly: the program's rooms that make images and describe models, but for formats of
 # other libraries.  The linker drops what nothing calls.
-not_of_engine := $(addprefix $(O)/tools/image/,dataset_npz.o image_jpeg.o image_webp.o npz_file.o)
+not_of_engine := $(addprefix $(O)/tools/image/,dataset_npz.o film.o film_read.o image_jpeg.o image_webp.o npz_file.o)
 ENGINE := $(filter-out $(not_of_engine),\
             $(call objects,tools/page/engine/*.c $(addprefix tools/,cli/*.c image/*.c sample/*.c)))
 LIBRARIES := $(addprefix $(O)/libraries/,cjson/cJSON.o openssl/crypto/sha/sha256.o openssl/crypto/mem_clr.o spng/spng/spng.o \

@@ -401,7 +401,8 @@ static const struct option options[] = {
       NULL, FIELD(model), 0, 0 },
     { "classifier", 0, OPTION_TEXT, "FILE", "the classifier that led to their classes", NULL,
       FIELD(classifier), 0, 0 },
-    { "from", 0, OPTION_TEXT, "IMAGE", "the picture, list or folder that they were started from", NULL,
+    { "from", 0, OPTION_TEXT, "IMAGE",
+      "the picture, list or folder that they were started from, or the pictures of --between", NULL,
       FIELD(from), 0, 0 },
     { "mask", 0, OPTION_TEXT, "MASK", "the mask that they were painted with", NULL, FIELD(mask), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL,
@@ -416,7 +417,8 @@ const struct command command_verify = {
     .least = 1,
     .most = 1 << 30,
     .run = run,
-    .does = "Reads the settings stored in a PNG of ddpm sample, makes its images again and compares every "
+    .does = "Reads the settings stored in a PNG or a film of ddpm sample, makes its images again and "
+            "compares every "
             "pixel.\n"
             "From a folder of ddpm sample --outdir, a random sample is made again.\n"
             "Exits 1 when a pixel differs; made by another engine class, a picture may differ by 2 levels.",

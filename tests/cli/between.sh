@@ -82,6 +82,9 @@ test_between_refuses() {
 	expect 64 ddpm sample --between 4,3 --frames 1
 	expect 64 ddpm sample --between 4,3 --steps auto --max-time 1m; says 'with --between'
 	expect 64 ddpm sample --between a.png,3 -o a.png --force; says 'a.png of --between might be replaced'
+	ddpm convert -q "$tree/A3_scale_shift_classes" -o classes.ddpm || fail convert
+	for class in all 0,1; do expect 64 ddpm sample -m classes.ddpm --between 4,3 --class $class; says 'takes one class for all frames'; done
+	expect 0 ddpm sample -q -m classes.ddpm --between 4,3 --class 1 --steps 2 --frames 2 -o class.png
 	absent sample.png
 	expect 0 ddpm sample -q --between small.png,3 --fit pad --steps 3 --frames 2 -o pad.png
 	expect 0 ddpm verify pad.png --from small.png

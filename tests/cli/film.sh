@@ -63,6 +63,18 @@ test_film_refuses() {
 	expect 64 ddpm sample --keep-steps 3 --steps 3 -o a.webp --scale 512 -n 1; says '16383 pixels a side'
 }
 
+# A film that is interrupted, be it while its frames are compressed, leaves nothing.
+test_film_interrupted() {
+	set -- -q -n 1 --keep-steps 6 --steps 6 -o a.webp
+	crash_library
+	expect 0 crash CRASH_TICKS=ticks -- sample "$@"
+	rm a.webp
+	for part in 1 5 10; do
+		expect 75 crash CRASH_TICK=$(($(cat ticks) * part / 12)) -- sample "$@"; says 'interrupted, and nothing is written'
+		absent a.webp
+	done
+}
+
 # A full disk is one line, and nothing is left.
 test_film_full_disk() {
 	[ -w /dev/full ] || skip 'there is no /dev/full'
