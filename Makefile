@@ -132,6 +132,7 @@ pictures: all                                   ## draw the pictures of README a
 	BUILD=$(O) sh $(srcdir)/tools/pictures/sheet.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/sizes.sh
 	BUILD=$(O) sh $(srcdir)/tools/pictures/likelihood.sh
+	BUILD=$(O) sh $(srcdir)/tools/pictures/transparent.sh
 	$(MAKE) page && python3 $(srcdir)/tools/pictures/page.py $(O)/ddpm.html
 sample: sample.png                              ## write sample.png, a grid of images of the embedded model
 sample.png: | all
