@@ -250,6 +250,7 @@ TEST(system, threads)
         t[i] = (struct dd_system_thread){ .work = work, .user = &s };
         REQUIRE(dd_system_thread_start(&t[i], 1 << 20));
     }
+    dd_system_pause(0.02);
     CHECK(s.done == 0);
     s.go = 1;
     dd_system_wake(&s.asleep);
