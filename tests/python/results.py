@@ -240,6 +240,29 @@ def test_sampler_takes_one_step_a_call():
     raises(ValueError, "closed", sampler.start)
 
 
+def test_between_is_that_of_the_program():
+    program("sample", "-q", "-n", "1", "--steps", "4", "--format", "npy", "-o", "image.npy")
+    program("sample", "-q", "-n", "1", "--steps", "4", "-o", "image.png")
+    program("sample", "-q", "--between", "image.png,5", "--steps", "6", "--frames", "3", "-o", "way.npy")
+    levels = np.clip(np.rint(127.5 * (np.load("image.npy").astype(np.float64) + 1)), 0, 255)
+    sampler = ddpm.Sampler(ddpm.Model.default(), 6, batch=3, sampler="ddim")
+    raises(ValueError, "started", sampler.encode)
+    sampler.start(1, x=levels / 127.5 - 1)
+    for _ in range(5):
+        sampler.encode()
+    raises(ddpm.UsageError, "towards noise", sampler.encode)
+    first = sampler.x[0]
+    sampler.start(index=[5])
+    last = sampler.x[0]
+    sampler.start(3, x=np.stack([ddpm.slerp(first, last, u) for u in (0, 0.5, 1)]), position=5)
+    while sampler.left:
+        sampler.step()
+    assert sampler.x.astype(np.float32).tobytes() == np.load("way.npy").tobytes()
+    raises(ValueError, "position", lambda: sampler.start(1, x=levels, position=6))
+    raises(ValueError, "one shape", lambda: ddpm.slerp(first, levels, 0.5))
+    raises(ValueError, "u", lambda: ddpm.slerp(first, last, 1.5))
+
+
 def test_no_copy_where_the_layout_allows():
     _, model = converted()
     x = torch.randn(2, 2, 16, 24).contiguous(memory_format=torch.channels_last)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .errors import DataError, Error, MissingError, UsageError
     from .model import Model
     from .program import Distance, distance, train, tune
-    from .sampler import Sampler, Schedule, sampler_traits, samplers, spacings, variances
+    from .sampler import Sampler, Schedule, sampler_traits, samplers, slerp, spacings, variances
 
 __all__ = [
     "DataError",
@@ -40,6 +40,7 @@ __all__ = [
     "distance",
     "sampler_traits",
     "samplers",
+    "slerp",
     "spacings",
     "train",
     "tune",
@@ -51,7 +52,7 @@ _HOMES = {
     "errors": ("DataError", "Error", "MissingError", "UsageError"),
     "model": ("Model",),
     "program": ("Distance", "distance", "train", "tune"),
-    "sampler": ("Sampler", "Schedule", "sampler_traits", "samplers", "spacings", "variances"),
+    "sampler": ("Sampler", "Schedule", "sampler_traits", "samplers", "slerp", "spacings", "variances"),
 }
 
 

@@ -198,6 +198,8 @@ _FUNCTIONS = {
     "sampler_create": (c_int, _handle, c_void_p, POINTER(SamplerOptions), c_size_t, c_int, c_char_p, _error),
     "sampler_start": (c_int, c_void_p, _indices, _classes, c_int, _doubles, c_int, _error),
     "sampler_step": (c_int, c_void_p, _error),
+    "sampler_encode": (c_int, c_void_p, _error),
+    "slerp": (None, _doubles, _doubles, _doubles, c_double, c_size_t),
     "sampler_left": (c_int, c_void_p),
     "sampler_lost": (c_int, c_void_p, c_int),
     "sampler_state": (_doubles, c_void_p, POINTER(c_size_t)),

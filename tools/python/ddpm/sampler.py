@@ -47,6 +47,18 @@ def variances() -> List[str]:
     return library.names(lib.ddpm_variance_names)
 
 
+def slerp(a: Any, b: Any, u: float) -> NDArray[np.float64]:
+    """Returns the point at the part u, 0 to 1, of the way from a to b on their great circle (ddpm_slerp of
+    ddpm.h).  Between the noises x_T of two images lie those of the images between them."""
+    start, end = (np.ascontiguousarray(values, np.float64) for values in (a, b))
+    if start.shape != end.shape:
+        raise ValueError(f"a is {list(start.shape)} and b {list(end.shape)}, expected one shape")
+    between = np.empty_like(start)
+    pointers = (values.ctypes.data_as(POINTER(c_double)) for values in (between, start, end))
+    lib.ddpm_slerp(*pointers, numbers.real("u", u, 0, 1), start.size)
+    return between
+
+
 class Schedule(NamedTuple):
     """The steps of a chain, in the order of rising t; each array is float64 [K] (Ho et al. 2020, equations 4,
     6 and 7)."""
@@ -247,14 +259,22 @@ class Sampler:
             lib.ddpm_sampler_free(self._sampler)
 
     def start(
-        self, n: Optional[int] = None, *, index: Optional[Numbers] = None, classes: Optional[Numbers] = None
+        self,
+        n: Optional[int] = None,
+        *,
+        index: Optional[Numbers] = None,
+        classes: Optional[Numbers] = None,
+        x: Any = None,
+        position: int = 0,
     ) -> None:
         """Begins n <= batch images of the seed, or those of the list index, as noise x_T; classes: a class,
-        or one for each image."""
+        or one for each image.  x [n, h, w, c] begins them with these values instead, at a position of the
+        schedule: 0 is the image, from which encode leads to its noise."""
         wanted = indices_of(self.batch if n is None and index is None else n, index)
         of = classes_of(classes, len(wanted))
         if len(wanted) > self.batch:
             raise ValueError(f"{len(wanted)} images, expected at most {self.batch}, the sampler's batch")
+        given = None if x is None else self._values(x, len(wanted))
         with self._model._running():
             self._n = 0
             call(
@@ -263,8 +283,8 @@ class Sampler:
                 wanted.ctypes.data_as(POINTER(c_uint32)),
                 class_pointer(of),
                 len(wanted),
-                None,
-                0,
+                None if given is None else given.ctypes.data_as(POINTER(c_double)),
+                numbers.whole("position", position, 0, len(self.schedule.t) - 1),
             )
             self._n = len(wanted)
 
@@ -275,6 +295,13 @@ class Sampler:
             if not self.left:
                 raise ValueError("there is no step left: start images")
             take_step(lib.ddpm_sampler_step, self._sampler)
+
+    def encode(self) -> None:
+        """Takes one step the other way, towards noise, if the sampler's trait `encodes` says that it can."""
+        with self._model._running():
+            if not self._n:
+                raise ValueError("no images are started")
+            take_step(lib.ddpm_sampler_encode, self._sampler)
 
     @property
     def left(self) -> int:
@@ -298,12 +325,16 @@ class Sampler:
 
     @x.setter
     def x(self, value: Any) -> None:
-        given, shape = np.asarray(value), (self._n, *self._shape)
+        self._state()[:] = self._values(value, self._n)
+
+    def _values(self, value: Any, n: int) -> NDArray[np.float64]:
+        """Returns the values of n images as float64 [n, d]."""
+        given, shape = np.asarray(value), (n, *self._shape)
         if given.shape != shape or given.dtype.kind != "f":
             raise ValueError(
                 f"x is {given.dtype} {list(given.shape)}, expected floating point numbers {list(shape)}"
             )
-        self._state()[:] = given.reshape(self._n, -1)
+        return np.ascontiguousarray(given.reshape(n, -1), np.float64)
 
     def _state(self) -> NDArray[np.float64]:
         """Returns x [n, d] where it lies."""
