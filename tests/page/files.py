@@ -46,6 +46,8 @@ def settings_without_a_field(visitor, given):
     again, first = recipe_of(visitor.saved()), recipe_of(ours)
     del again["engine_class"], first["engine_class"]
     assert again == first, (again, first)
+    sides = "[...document.querySelectorAll('.tile canvas')].map(c => `${c.width}x${c.height}`)"
+    assert visitor.value(sides) == ["48x32"] * 16, visitor.value(sides)
     visitor.make(sampler="unipc")
     assert recipe_of(visitor.saved())["eta"] == 0
 

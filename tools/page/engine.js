@@ -75,7 +75,7 @@ class Hand {
   }
 }
 
-export class Engine {
+export class RemoteEngine {
   #program; // the address of the worker's source
   #wasm; // the compiled engine
   #hand = null;

@@ -7,7 +7,7 @@ const TILE_WIDEST = 400;
 
 export class Gallery {
   #element;
-  #about = null;
+  #size = null;
   #tiles = [];
   #chosen = 0;
   #onChoose;
@@ -20,11 +20,12 @@ export class Gallery {
     new ResizeObserver(() => this.#fit()).observe(element);
   }
 
-  // Shows room for images with these indices of a seed.  Tiles that fit stay, with what they show.
-  begin(about, indices) {
-    const same = this.#about && this.#about.width === about.width && this.#about.height === about.height &&
+  // Shows room for images of { width, height } with these indices of a seed.  Tiles that fit stay, with what
+  // they show.
+  begin(size, indices) {
+    const same = this.#size && this.#size.width === size.width && this.#size.height === size.height &&
       this.#tiles.length === indices.length;
-    this.#about = about;
+    this.#size = size;
     if (!same) {
       this.#tiles = indices.map((_, i) => this.#tile(i));
       this.#element.replaceChildren(...this.#tiles);
@@ -49,14 +50,14 @@ export class Gallery {
     tile.type = "button";
     tile.className = "tile";
     tile.setAttribute("role", "radio");
-    tile.append(imageCanvas(this.#about));
+    tile.append(imageCanvas(this.#size));
     tile.addEventListener("click", () => this.#choose(i));
     return tile;
   }
 
   #fit() {
-    if (this.#about)
-      fit(this.#element.parentElement, this.#about, gridColumns(this.#tiles.length), TILE_GAP, TILE_WIDEST);
+    if (this.#size)
+      fit(this.#element.parentElement, this.#size, gridColumns(this.#tiles.length), TILE_GAP, TILE_WIDEST);
   }
 
   #mark(i) {

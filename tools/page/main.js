@@ -2,22 +2,17 @@
 import { Bars } from "./bars.js";
 import { Controls } from "./controls.js";
 import { find } from "./dom.js";
-import { Engine, Stopped } from "./engine.js";
+import { RemoteEngine, Stopped } from "./engine.js";
+import { supported } from "./engine/ddpm.mjs";
 import { isPicture, onDrop, saveFile } from "./files.js";
 import { Gallery } from "./gallery.js";
 import { Plot } from "./plot.js";
-import { optionsOf, settingsOfRecipe } from "./recipe.js";
+import { optionsOf, settingsOfRecipe, sizeOf } from "./recipe.js";
 import { Strip } from "./strip.js";
 import { count, duration, samplerTitle } from "./words.js";
 
 const COMPARED = [4, 8, 16, 32, 64];
 const COMPARED_UNASKED = 20; // seconds that a comparison may take to be made without being asked for
-
-// A module that returns a vector of 128 bits: a browser without SIMD refuses it.
-const SIMD = [
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98,
-  11,
-];
 
 const gallery = new Gallery(find("gallery"), () => making || work(compare));
 const controls = new Controls(() => work(makeAll));
@@ -26,10 +21,10 @@ const plot = new Plot(find("plot"), find("tried").tBodies[0]);
 const bars = new Bars(find("bars"), find("bars-text"));
 let engine = null;
 let about = null; // the open model
-let making = false; // the images of the gallery are being made
-let made = null; // { png, name } of the images of the gallery, once they are made
+let making = 0; // the number of the work that makes the images of the gallery, or 0
+let made = null; // { png, name, text } of the images of the gallery, once they are made
 let seconds = 0; // of a step of one image, in the last run
-let works = 0; // counts what was begun
+let works = 0; // the number of the newest work
 
 // ---- what the page says ----
 
@@ -51,6 +46,10 @@ function showBusy(busy) {
 function setMade(images) {
   made = images;
   find("save").disabled = !made;
+}
+
+function showRest() {
+  find("phase").textContent = made ? made.text : "Stopped";
 }
 
 function remarksOf({ lost, remarks }) {
@@ -77,7 +76,7 @@ async function work(act, tell = (line) => complain("notice", line)) {
     await act();
   } catch (error) {
     if (mine === works)
-      find("phase").textContent = "Stopped";
+      showRest();
     if (!(error instanceof Stopped))
       tell(error.message);
   }
@@ -87,7 +86,7 @@ async function work(act, tell = (line) => complain("notice", line)) {
 
 async function stop() {
   works++;
-  find("phase").textContent = "Stopped";
+  showRest();
   showBusy(false);
   say("Stopped");
   await engine.stop();
@@ -97,11 +96,12 @@ async function makeAll() {
   const settings = controls.settings;
   if (!settings)
     return;
-  making = true;
+  const mine = works;
+  making = mine;
   try {
     await makeImages(settings);
   } finally {
-    making = false;
+    making = making === mine ? 0 : making;
   }
   const { list, what } = comparison(settings);
   const all = list.reduce((sum, n) => sum + n, 0) * seconds;
@@ -109,7 +109,7 @@ async function makeAll() {
     await compare();
     return;
   }
-  strip.begin(about, list);
+  strip.begin(sizeOf(settings, about), list);
   find("strip-text").textContent = `${what} It takes about ${duration(all)}.`;
 }
 
@@ -117,7 +117,7 @@ async function makeImages(settings) {
   const n = settings.indices.length;
   let spent = 0;
   setMade(null);
-  gallery.begin(about, settings.indices);
+  gallery.begin(sizeOf(settings, about), settings.indices);
   find("progress").value = 0;
   find("phase").textContent = "Noise";
   find("clock").textContent = "";
@@ -137,8 +137,12 @@ async function makeImages(settings) {
     find("clock").textContent = duration(spent);
   };
   const result = await engine.run(optionsOf(settings, about), show);
-  setMade({ png: result.png, name: `ddpm-${settings.sampler}-seed-${settings.seed}.png` });
-  find("phase").textContent = `${count(n, "image")} in ${count(result.steps, "step")}`;
+  setMade({
+    png: result.png,
+    name: `ddpm-${settings.sampler}-seed-${settings.seed}.png`,
+    text: `${count(n, "image")} in ${count(result.steps, "step")}`,
+  });
+  showRest();
   find("remarks").textContent = remarksOf(result);
   say(`${count(n, "image")} made in ${duration(result.seconds)}`);
   showResult(result, n);
@@ -167,7 +171,7 @@ async function compare() {
     return;
   const { index, list, what } = comparison(settings);
   find("strip-text").textContent = what;
-  strip.begin(about, list);
+  strip.begin(sizeOf(settings, about), list);
 
   for (const [i, steps] of list.entries()) {
     const one = optionsOf({ ...settings, steps: String(steps), indices: [index] }, about);
@@ -251,13 +255,13 @@ function bytesOf(id) {
 }
 
 async function begin() {
-  if (typeof WebAssembly !== "object" || !WebAssembly.validate(Uint8Array.from(SIMD))) {
+  if (!supported()) {
     complain("notice", "This browser lacks WebAssembly SIMD, which the engine needs: " +
       "Chrome, Edge, Firefox and Safari of 2023 or later have it.");
     find("phase").textContent = "No images";
     return;
   }
-  engine = new Engine(find("worker").textContent, await WebAssembly.compile(bytesOf("engine")));
+  engine = new RemoteEngine(find("worker").textContent, await WebAssembly.compile(bytesOf("engine")));
   listen();
   await work(makeOfEmbedded);
 }

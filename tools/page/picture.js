@@ -5,11 +5,11 @@ export function gridColumns(n) {
   return Math.ceil(Math.sqrt(n));
 }
 
-// Returns a canvas of the size of the model's images.
-export function imageCanvas(about) {
+// Returns a canvas for an image of { width, height }.
+export function imageCanvas(size) {
   const canvas = document.createElement("canvas");
-  canvas.width = about.width;
-  canvas.height = about.height;
+  canvas.width = size.width;
+  canvas.height = size.height;
   return canvas;
 }
 
@@ -23,13 +23,13 @@ export function paint(canvas, picture, i) {
 // Gives the canvases below `area` the largest size, at most `most` CSS pixels wide, at which `columns` of
 // them fit into it, `gap` apart, and a pixel of an image is a whole number of the screen's pixels.  Images
 // that are too large for one pixel each are shrunk.
-export function fit(area, about, columns, gap, most) {
+export function fit(area, size, columns, gap, most) {
   const density = window.devicePixelRatio || 1;
   const room = Math.min(most, (area.clientWidth - gap * (columns - 1)) / columns);
-  const pixels = Math.floor(room * density / about.width);
-  area.style.setProperty("--tile", `${pixels ? pixels * about.width / density : room}px`);
+  const pixels = Math.floor(room * density / size.width);
+  area.style.setProperty("--tile", `${pixels ? pixels * size.width / density : room}px`);
   area.style.setProperty("--columns", columns);
-  area.style.setProperty("--aspect", about.height / about.width);
+  area.style.setProperty("--aspect", size.height / size.width);
   for (const canvas of area.querySelectorAll("canvas"))
     canvas.classList.toggle("shrunk", !pixels);
 }

@@ -43,6 +43,12 @@ export function settingsOfRecipe(r) {
   };
 }
 
+// Returns { width, height } of the images of settings.
+export function sizeOf({ more }, about) {
+  const [width, height] = more.size ? more.size.split("x").map(Number) : [about.width, about.height];
+  return { width, height };
+}
+
 // Returns what a reader wants to know of `more`, such as "eta 0.5", or "".
 export function wordsOfMore({ variance: _, spacing: __, ...rest }) {
   const said = Object.entries(rest).filter(([, value]) => value !== undefined);

@@ -7,7 +7,7 @@ const FIGURE_WIDEST = 192, FIGURE_NARROWEST = 96, FIGURE_GAP = 19; // CSS pixels
 
 export class Strip {
   #element;
-  #about = null;
+  #size = null;
   #figures = [];
 
   constructor(element) {
@@ -21,11 +21,11 @@ export class Strip {
   }
 
   // Shows room for an image of each number of steps.
-  begin(about, steps) {
-    this.#about = about;
+  begin(size, steps) {
+    this.#size = size;
     this.#figures = steps.map((n) => {
       const figure = element("figure", ""), caption = element("figcaption", count(n, "step"));
-      const canvas = imageCanvas(about);
+      const canvas = imageCanvas(size);
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", `The image after ${count(n, "step")}`);
       caption.append(element("span", "–"));
@@ -47,10 +47,10 @@ export class Strip {
   }
 
   #fit() {
-    if (!this.#about)
+    if (!this.#size)
       return;
     const columns = Math.max(1, Math.min(this.#figures.length,
       Math.floor((this.#element.clientWidth + FIGURE_GAP) / (FIGURE_NARROWEST + FIGURE_GAP))));
-    fit(this.#element, this.#about, columns, FIGURE_GAP, FIGURE_WIDEST);
+    fit(this.#element, this.#size, columns, FIGURE_GAP, FIGURE_WIDEST);
   }
 }
