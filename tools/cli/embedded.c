@@ -14,6 +14,9 @@
 #define WRITABLE                                                 \
     ".type embedded_model,@object\n.type embedded_end,@object\n" \
     ".size embedded_model,embedded_end-embedded_model\n.size embedded_end,1\n"
+#elif defined(_WIN32)
+#define READ_ONLY ".section .rdata,\"dr\"\n"
+#define WRITABLE ".text\n"
 #else
 #define READ_ONLY ".pushsection .rodata\n"
 #define WRITABLE ".popsection\n"

@@ -3,7 +3,7 @@
 # ROOT/include.  The sources are Debian's, fetched by name with apt-get.  Everything is made beside ROOT first, so that ROOT is complete
 # when it is there; then nothing is left to do.
 #
-# Of large packages, only what the program uses is compiled: SHA-256 of OpenSSL, decoders of libwebp, three functions of LAPACK and BLAS.
+# Of large packages, only what the program uses is compiled: SHA-256 of OpenSSL, three functions of LAPACK and BLAS.
 set -eu
 mkdir -p "$(dirname "$1")"
 root=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
@@ -67,8 +67,9 @@ library spng "-DSPNG_STATIC -I$into/include" libspng-*/spng/spng.c
 
 mkdir "$into/include/webp"
 cp libwebp-*/src/webp/*.h "$into/include/webp"
-library webp "-I$PWD/$(echo libwebp-*[0-9]) -msse4.1" libwebp-*/src/dec/*.c libwebp-*/src/dsp/*.c libwebp-*/src/utils/*.c
+library webp "-I$PWD/$(echo libwebp-*[0-9]) -msse4.1" libwebp-*/src/dec/*.c libwebp-*/src/enc/*.c libwebp-*/src/dsp/*.c libwebp-*/src/utils/*.c
 library webpdemux "-I$PWD/$(echo libwebp-*[0-9])" libwebp-*/src/demux/*.c
+library webpmux "-I$PWD/$(echo libwebp-*[0-9])" libwebp-*/src/mux/*.c
 
 with_cmake libjpeg-turbo-* jpeg-static -DWITH_TURBOJPEG=OFF
 cp libjpeg-*/jpeglib.h libjpeg-*/jmorecfg.h libjpeg-*/jerror.h "$work"/objects/libjpeg-*/jconfig.h "$into/include"
