@@ -10,44 +10,37 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
 char *__real_strdup(const char *text);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
 char *__wrap_strdup(const char *text);
 
 static atomic_long count, limit = LONG_MAX;
 
-static int allowed(void)
+int alloc_allowed(void)
 {
     return atomic_fetch_add(&count, 1) + 1 < atomic_load(&limit);
 }
 
 void *__wrap_malloc(size_t size)
 {
-    return allowed() ? __real_malloc(size) : NULL;
+    return alloc_allowed() ? __real_malloc(size) : NULL;
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    return allowed() ? __real_calloc(n, size) : NULL;
+    return alloc_allowed() ? __real_calloc(n, size) : NULL;
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-    return allowed() ? __real_realloc(p, size) : NULL;
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t size)
-{
-    return allowed() ? __real_aligned_alloc(align, size) : NULL;
+    return alloc_allowed() ? __real_realloc(p, size) : NULL;
 }
 
 char *__wrap_strdup(const char *text)
 {
-    return allowed() ? __real_strdup(text) : NULL;
+    return alloc_allowed() ? __real_strdup(text) : NULL;
 }
 
 __attribute__((constructor)) static void hook_cjson(void)

@@ -1,12 +1,14 @@
-/* Allocations that fail when a test says so. ddpm-check is linked with --wrap for malloc, calloc,
-   realloc, aligned_alloc and strdup, and cJSON is given the same malloc. Allocations that the C library
-   and libcrypto make for themselves are not touched.
+/* Allocations that fail when a test says so. ddpm-check is linked with --wrap for malloc, calloc, realloc,
+   strdup and the system's aligned blocks, and cJSON is given the same malloc. Allocations that the C
+   library and libcrypto make for themselves are not touched.
 
    A leak shows in check-asan. */
 #ifndef ALLOC_H
 #define ALLOC_H
 #include "ddpm.h"
 
+/* Counts an allocation and returns whether it may succeed; what is wrapped begins with it. */
+int alloc_allowed(void);
 /* Lets the n-th allocation from now (1: the next) fail, and every later one, in all threads. */
 void alloc_fail_at(long n);
 void alloc_fail_never(void);

@@ -3,10 +3,11 @@
 # ROOT/include.  The sources are Debian's, fetched by name with apt-get.  Everything is made beside ROOT first, so that ROOT is complete
 # when it is there; then nothing is left to do.
 #
-# Of large packages, only what the program uses is compiled: SHA-256 of OpenSSL, three functions of LAPACK and BLAS.
+# Of large packages, only what the program uses is compiled: SHA-256 and base64 of OpenSSL, three functions of LAPACK and BLAS.
 set -eu
 mkdir -p "$(dirname "$1")"
 root=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+here=$(cd "$(dirname "$0")" && pwd)
 unset MAKEFLAGS
 [ ! -d "$root" ] || exit 0
 rm -rf "$root.part"
@@ -67,7 +68,8 @@ library spng "-DSPNG_STATIC -I$into/include" libspng-*/spng/spng.c
 
 mkdir "$into/include/webp"
 cp libwebp-*/src/webp/*.h "$into/include/webp"
-library webp "-I$PWD/$(echo libwebp-*[0-9]) -msse4.1" libwebp-*/src/dec/*.c libwebp-*/src/enc/*.c libwebp-*/src/dsp/*.c libwebp-*/src/utils/*.c
+library webp "-I$PWD/$(echo libwebp-*[0-9]) -msse4.1" libwebp-*/src/dec/*.c libwebp-*/src/enc/*.c libwebp-*/src/dsp/*.c libwebp-*/src/utils/*.c \
+	libwebp-*/sharpyuv/*.c
 library webpdemux "-I$PWD/$(echo libwebp-*[0-9])" libwebp-*/src/demux/*.c
 library webpmux "-I$PWD/$(echo libwebp-*[0-9])" libwebp-*/src/mux/*.c
 
@@ -81,11 +83,12 @@ cp libzip-*/lib/zip.h "$work"/objects/libzip-*/zipconf.h "$into/include"
 cd openssl-*
 ./Configure mingw64 --cross-compile-prefix=$host- no-shared no-tests no-threads
 make -j "$jobs" build_generated
-sha256='crypto/sha/libcrypto-lib-sha256.obj crypto/sha/libcrypto-lib-sha256-x86_64.obj
-	crypto/libcrypto-lib-x86_64cpuid.obj crypto/libcrypto-lib-cpuid.obj crypto/libcrypto-lib-ctype.obj'
-make $sha256
-$host-ar rcs "$into/lib/libcrypto.a" $sha256
+parts='crypto/sha/libcrypto-lib-sha256.obj crypto/sha/libcrypto-lib-sha256-x86_64.obj
+	crypto/libcrypto-lib-x86_64cpuid.obj crypto/libcrypto-lib-cpuid.obj crypto/libcrypto-lib-ctype.obj crypto/evp/libcrypto-lib-encode.obj'
+make $parts
 cp -R include/openssl "$into/include"
+$cc -I"$into/include" -c -o random.obj "$here/libcrypto.c"
+$host-ar rcs "$into/lib/libcrypto.a" $parts random.obj
 cd ..
 
 # LAPACKE_dsyevd, cblas_dsyrk, cblas_dgemm, and what they call.
