@@ -171,7 +171,7 @@ lint:                                           ## check who may include whom, l
 	sh $(srcdir)/tests/lint.sh $(srcdir)
 bench: $(O)/ddpm-bench$(EXE)                    ## time the machine, every kernel, engine and sampler, and whole nets
 	@set -e; for what in machine kernels 'conv --rounds 3' 'net cifar10 --batch 1' 'net cifar10 --batch 4' 'net cifar10 --batch 16' \
-	  'net celebahq' growth scaling 'sampler $(srcdir)/tools/default.ddpm' 'sampler cifar10'; do \
+	  'net celebahq' growth scaling 'sampler $(srcdir)/tools/default.ddpm' 'sampler cifar10' guidance; do \
 	  echo "== $$what"; $(RUN) $(O)/ddpm-bench$(EXE) $$what; \
 	done
 setup:                                          ## install what building and testing need

@@ -22,6 +22,7 @@ static const struct bench benches[] = {
     { "growth", "steps of a network for images of 32 to 256 and batches of 1 to 64", bench_growth },
     { "scaling", "steps with more threads: measured, and by a model for more cores", bench_scaling },
     { "sampler", "what each sampler adds to the time of the network", bench_sampler },
+    { "guidance", "what guidance, known pixels and other sizes add to the network's runs", bench_guidance },
 };
 
 enum { BENCHES = sizeof benches / sizeof *benches, ROUNDS = 32 };

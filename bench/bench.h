@@ -19,6 +19,7 @@ int bench_train(int argc, char **argv);
 int bench_growth(int argc, char **argv);
 int bench_scaling(int argc, char **argv);
 int bench_sampler(int argc, char **argv);
+int bench_guidance(int argc, char **argv);
 
 /* Returns the value of the argument `name`.  The program exits with 64 if text is no number from least to
    most or, if `most` is INT_MAX, no whole number. */
