@@ -83,19 +83,33 @@ bool dd_system_examine_open(struct dd_system_file *f, int descriptor)
     return examine(f, handle_of(descriptor), false);
 }
 
+/* Opens a file, or makes it if it is missing.  A file that was removed, and that somebody still holds open,
+   is neither there nor out of the way, and access to it is denied; so this is tried for a while. */
+static HANDLE open_or_make(const char *path, DWORD rights, DWORD flags)
+{
+    enum { TRIES = 20, MILLISECONDS = 10 };
+
+    HANDLE h = dd_system_handle(path, rights, OPEN_ALWAYS, flags);
+    for (int i = 0; h == INVALID_HANDLE_VALUE && errno == EACCES && i < TRIES; i++) {
+        Sleep(MILLISECONDS);
+        h = dd_system_handle(path, rights, OPEN_ALWAYS, flags);
+    }
+    return h;
+}
+
 /* Folders are opened too, so that their kind can be examined. */
 int dd_system_open(const char *path, unsigned how)
 {
     bool writes = how & (DD_SYSTEM_WRITE | DD_SYSTEM_APPEND);
-    DWORD begin = OPEN_EXISTING, flags = FILE_FLAG_BACKUP_SEMANTICS;
-    if (how & DD_SYSTEM_NEW)
-        begin = CREATE_NEW;
-    else if (how & DD_SYSTEM_CREATE)
-        begin = OPEN_ALWAYS;
+    DWORD rights = writes ? GENERIC_WRITE : GENERIC_READ, flags = FILE_FLAG_BACKUP_SEMANTICS;
     if (how & DD_SYSTEM_NO_LINK)
         flags |= FILE_FLAG_OPEN_REPARSE_POINT;
 
-    HANDLE h = dd_system_handle(path, writes ? GENERIC_WRITE : GENERIC_READ, begin, flags);
+    HANDLE h;
+    if (how & DD_SYSTEM_CREATE)
+        h = open_or_make(path, rights, flags);
+    else
+        h = dd_system_handle(path, rights, how & DD_SYSTEM_NEW ? CREATE_NEW : OPEN_EXISTING, flags);
     if (h == INVALID_HANDLE_VALUE)
         return -1;
     if (how & DD_SYSTEM_NO_LINK && is_link(h)) {

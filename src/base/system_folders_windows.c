@@ -15,7 +15,8 @@
 
 /* ---- names ---- */
 
-/* Moves a file, and waits a little where a program looks at it that looks at every new file. */
+/* Moves a file.  Where a program holds one of the two that looks at every new file for a moment, it is tried
+   for a second. */
 static bool move(const char *from, const char *to, DWORD flags)
 {
     enum { TRIES = 20, MILLISECONDS = 50 };
@@ -26,7 +27,7 @@ static bool move(const char *from, const char *to, DWORD flags)
         if (i)
             Sleep(MILLISECONDS);
         moved = MoveFileExW(a, b, flags | MOVEFILE_WRITE_THROUGH) || dd_system_failed();
-        if (!moved && errno != EBUSY)
+        if (!moved && errno != EBUSY && errno != EACCES)
             break;
     }
     free(a);

@@ -47,8 +47,16 @@ static void use_slashes(char *word)
         *c = *c == '\\' ? '/' : *c;
 }
 
-/* Bytes are not translated, text is UTF-8 on a console too, and a drive without a disk is an error, no
-   question to the user. */
+/* The code page of the console, which belongs to its other programs too. */
+static UINT code_page;
+
+static void restore_code_page(void)
+{
+    SetConsoleOutputCP(code_page);
+}
+
+/* Bytes are not translated, text is UTF-8 on a console too until the program ends, and a drive without a disk
+   is an error, no question to the user. */
 bool dd_system_begin(int *words, char ***word)
 {
     for (int fd = 0; fd < 3; fd++) {
@@ -56,7 +64,9 @@ bool dd_system_begin(int *words, char ***word)
             return false;
         _setmode(fd, _O_BINARY);
     }
-    SetConsoleOutputCP(CP_UTF8);
+    code_page = GetConsoleOutputCP();
+    if (code_page && code_page != CP_UTF8 && SetConsoleOutputCP(CP_UTF8))
+        atexit(restore_code_page);
     SetErrorMode(SEM_FAILCRITICALERRORS);
 
     *word = list_words(words);
