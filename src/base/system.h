@@ -180,8 +180,8 @@ void dd_system_block_free(void *block);
 
 /* Prepares a program at the beginning of main.  Standard streams that the caller has closed are opened so
    that every read and write of them fails; otherwise the next file would get the number of such a stream,
-   and results would go into that file.  The words of the command line become UTF-8.  Returns false when this
-   is not possible. */
+   and results would go into that file.  The words of the command line become UTF-8.  Standard error may get
+   a buffer: whoever writes to it flushes it.  Returns false when this is not possible. */
 bool dd_system_begin(int *words, char ***word);
 
 /* Calls stop whenever somebody asks the program to stop; hangup: the terminal or the session ends, which may

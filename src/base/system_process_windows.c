@@ -64,6 +64,8 @@ bool dd_system_begin(int *words, char ***word)
             return false;
         _setmode(fd, _O_BINARY);
     }
+    /* Without a buffer the C library writes byte by byte, and a console takes no parts of a character. */
+    setvbuf(stderr, NULL, _IOFBF, 4096);
     code_page = GetConsoleOutputCP();
     if (code_page && code_page != CP_UTF8 && SetConsoleOutputCP(CP_UTF8))
         atexit(restore_code_page);

@@ -25,6 +25,7 @@ int exit_code(int code)
 int complain(const struct command *c, const ddpm_error *err)
 {
     fprintf(stderr, "ddpm %s: %s\n", c->name, err->text);
+    fflush(stderr);
     return exit_code(err->code);
 }
 
@@ -54,6 +55,7 @@ static void print_line(const struct command *c, const char *format, va_list ap)
 {
     char *text = plain_text(format, ap);
     fprintf(stderr, "ddpm %s: %s\n", c->name, text ? text : "");
+    fflush(stderr);
     free(text);
 }
 

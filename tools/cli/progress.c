@@ -182,6 +182,7 @@ static void print_line(const struct progress *p, double done)
     if (p->total > 0)
         fprintf(stderr, " of %.0f", p->total);
     fprintf(stderr, " %s%s%s\n", p->unit, *words ? ", " : "", words);
+    fflush(stderr);
 }
 
 void progress_at(struct progress *p, double done)
