@@ -32,9 +32,12 @@ function say(text) {
   find("said").textContent = text;
 }
 
+// Shows a line of error where it is seen; '' takes it away.
 function complain(id, text) {
   find(id).textContent = text;
   find(id).hidden = !text;
+  if (text)
+    find(id).scrollIntoView({ block: "nearest" });
 }
 
 // Shows one button to stop what is under way, or to begin.  It does not submit the form while it stops.
@@ -193,6 +196,7 @@ function take(file) {
       controls.set(settingsOfRecipe(await engine.read(file)));
     else
       await openModel(file);
+    find("work").scrollIntoView();
     await makeAll();
   };
   return work(open, (line) => complain("file-error", line && `${file.name}: ${line}`));

@@ -3,7 +3,7 @@ import { element } from "./dom.js";
 import { duration, samplerTitle } from "./words.js";
 
 const HEIGHT = 320, LEFT = 58, RIGHT = 110, TOP = 12, BOTTOM = 46; // CSS pixels
-const HUES = 5, NAME_HEIGHT = 17;
+const HUES = 8, NAME_HEIGHT = 17;
 
 function shape(name, attributes, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
