@@ -175,15 +175,11 @@ bool dd_system_lock(int descriptor, bool shared)
     return dd_system_failed();
 }
 
-/* Opens the file of locks.  Another user's may be opened for reading alone, which is enough for a lock. */
-static int open_locks(void)
+/* Opens the file of locks in a folder.  Another user's may be opened for reading alone, which is enough for a
+   lock. */
+static int open_locks_in(const wchar_t *folder)
 {
-    wchar_t folder[MAX_PATH];
-    char path[4 * MAX_PATH + 32];
-    DWORD n = GetEnvironmentVariableW(L"ProgramData", folder, MAX_PATH);
-    if (!n || n >= MAX_PATH)
-        n = GetTempPathW(MAX_PATH, folder);
-    char *narrow = n && n < MAX_PATH ? dd_system_narrow(folder) : NULL;
+    char path[4 * MAX_PATH + 32], *narrow = dd_system_narrow(folder);
     if (!narrow)
         return -1;
 
@@ -191,6 +187,19 @@ static int open_locks(void)
     free(narrow);
     int fd = dd_system_open(path, 0);
     return fd >= 0 || errno != ENOENT ? fd : dd_system_open(path, DD_SYSTEM_WRITE | DD_SYSTEM_CREATE);
+}
+
+/* Opens the file of locks of the machine, or of the user where there is none. */
+static int open_locks(void)
+{
+    wchar_t folder[MAX_PATH + 1];
+    DWORD n = GetEnvironmentVariableW(L"ProgramData", folder, MAX_PATH);
+    int fd = n && n < MAX_PATH ? open_locks_in(folder) : -1;
+    if (fd < 0 && GetTempPathW(MAX_PATH, folder))
+        fd = open_locks_in(folder);
+    if (fd < 0)
+        errno = EACCES;
+    return fd;
 }
 
 int dd_system_open_folder(const char *path, struct dd_system_file *about)
