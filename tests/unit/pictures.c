@@ -189,6 +189,7 @@ TEST(picture, archive)
     const char *path = check_path(check_folder(), "two.npz");
     struct image_archive p;
     struct dataset_array read;
+    struct dd_file map;
     ddpm_error err;
 
     FILE *f = fopen(path, "wb"), *full = fopen("/dev/full", "wb");
@@ -203,6 +204,11 @@ TEST(picture, archive)
         fclose(full);
     }
     image_archive_free(&p);
+
+    /* Bytes 10 to 13 of a member's head are its time and its date: 1 January 1980 at 0:00. */
+    REQUIRE(!dd_file_map(&map, path, &err) && map.size > 14);
+    CHECK(!memcmp(map.data, "PK\3\4", 4) && !memcmp(map.data + 10, "\0\0\x21\0", 4));
+    dd_file_unmap(&map);
 
     REQUIRE(!dataset_array_open(&read, path, 0, &err));
     CHECK(read.count == 2 && read.height == 5 && read.width == 5 && read.channels == 1);
