@@ -236,7 +236,7 @@ static int measure_classifier(const struct settings *s, ddpm_error *err)
 
 static int parse(struct settings *s, int argc, char **argv)
 {
-    *s = (struct settings){ .net = { .batch = 2, .threads = 1 }, .steps = 4, .rounds = 3 };
+    *s = (struct settings){ .net = { .batch = 2, .threads = 1 }, .steps = 4, .rounds = 12 };
     for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--batch"))
