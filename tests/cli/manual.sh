@@ -80,13 +80,13 @@ test_completion() {
 		complete_with $command - >found; help_options $command >expected
 		same found expected "$command: $(diff found expected)"
 		help_choices $command >choices
-		case $command in convert|export|merge|schedule) ;; *) grep -q -- '^--conv auto ' choices || fail "choices of $command: $(cat choices)" ;; esac
+		case $command in convert|export|merge|schedule|sheet) ;; *) grep -q -- '^--conv auto ' choices || fail "choices of $command: $(cat choices)" ;; esac
 		while read -r option words; do
 			printf '%s\n' $words | LC_ALL=C sort >expected
 			complete_with $command $option '' >found; same found expected "$command $option"
 			complete_with $command $option = '' >found; same found expected "$command $option="
 		done <choices
-		case $command in convert|export|merge|schedule) ;; *)
+		case $command in convert|export|merge|schedule|sheet) ;; *)
 			[ -z "$(complete_with $command --threads '')" ] || fail "$command --threads has nothing to choose from" ;;
 		esac
 	done
