@@ -10,6 +10,7 @@ from browser import Browser
 # The page does nothing, or at most compares steps of the images that it has made.
 AT_REST = "document.getElementById('make').type === 'submit'"
 IMAGES = "/^[0-9]+ images? in /.test(document.getElementById('phase').textContent)"
+PNG_END = b"IEND\xaeB`\x82"
 CHANGED = "changed by the visitor"
 
 
@@ -61,7 +62,7 @@ class Visitor(Browser):
         end = time.monotonic() + 20
         while time.monotonic() < end:
             new = glob.glob(self.downloads + "/*.png")
-            if new:
+            if new and open(new[0], "rb").read().endswith(PNG_END):
                 return shutil.copy(new[0], os.getcwd())
             time.sleep(0.05)
         raise TimeoutError("nothing was saved")
