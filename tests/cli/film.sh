@@ -61,6 +61,9 @@ test_film_refuses() {
 	expect 64 ddpm sample -o a.webp; says '--keep-steps K or the way of --between A,B: add one'
 	expect 64 ddpm sample -o a.gif --keep-steps 3; says 'films as .webp'
 	expect 64 ddpm sample --keep-steps 3 --steps 3 -o a.webp --scale 512 -n 1; says '16383 pixels a side'
+	expect 64 ddpm sample --between 1,2 --frames 257 --steps 3 -o a.webp; says '257 frames of 512 x 512 pixels are more than ddpm verify reads'
+	expect 64 ddpm sample --between 1,2 --frames 10000 --steps 3 -o a.webp --scale 3
+	absent a.webp
 }
 
 # A film that is interrupted, be it while its frames are compressed, leaves nothing.

@@ -22,6 +22,9 @@ int film_add(struct film *m, const struct picture *frame, ddpm_error *err);
 int film_write(const struct film *m, FILE *f, const char *text, ddpm_error *err);
 void film_end(struct film *m);
 
+/* Returns whether a film of so many frames, decoded as RGBA, has at most PICTURE_MOST bytes.  A larger one is
+   not read, so it must not be written. */
+bool film_fits(double width, double height, double frames);
 /* Returns whether a file is a WebP, which may be a film. */
 bool film_is(const unsigned char *data, size_t size);
 /* Reads the frames of a film into one picture of RGBA, one below another; p->frames is their number.  The

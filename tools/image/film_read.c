@@ -9,6 +9,11 @@
 /* A film is read as RGBA. */
 enum { CHANNELS = 4 };
 
+bool film_fits(double width, double height, double frames)
+{
+    return width * height * frames * CHANNELS <= PICTURE_MOST;
+}
+
 bool film_is(const unsigned char *data, size_t size)
 {
     return size >= 12 && !memcmp(data, "RIFF", 4) && !memcmp(data + 8, "WEBP", 4);
@@ -49,7 +54,7 @@ static int make_room(struct picture *p, WebPDemuxer *d, const char *path, ddpm_e
         return dd_error(err, DDPM_EDATA,
                         "%s: its frames are not whole pictures of %u x %u pixels: another program rewrote it",
                         path, width, height);
-    if ((double)width * height * frames * CHANNELS > PICTURE_MOST)
+    if (!film_fits(width, height, frames))
         return dd_error(err, DDPM_EDATA, "%s has %u frames of %u x %u pixels, more than are read", path,
                         frames, width, height);
 

@@ -128,6 +128,12 @@ static int open_picture(struct image_output *g, ddpm_error *err)
             "a film has at most %d pixels a side, and this one %.0f x %.0f: take a smaller --scale, "
             "or fewer images",
             FILM_SIDE_MOST, (double)p->width * scale, (double)height * scale);
+    if (p->frames && !film_fits((double)p->width * scale, (double)height * scale, p->frames))
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "%d frames of %d x %d pixels are more than ddpm verify reads: take a smaller --scale than "
+            "%d, or fewer frames",
+            p->frames, p->width * scale, height * scale, scale);
     if ((double)p->width * scale * height * scale * p->channels * p->bytes > PICTURE_MOST)
         return dd_error(
             err, DDPM_EUSAGE,
