@@ -39,7 +39,7 @@ frames_are() {
 test_film_verified() {
 	ddpm sample -q -n 3 --steps 4 --keep-steps 4 -o a.webp && ddpm sample -q --between 1,2 --frames 3 --steps 4 -o b.webp || fail sample
 	expect 0 ddpm verify a.webp b.webp; [ "$(grep -c 'are the same' out)" -eq 2 ] || fail "$(cat out)"
-	expect 0 ddpm info a.webp; prints '512 x 512, 1 channel, 4 frames'; prints 'fps           12'; prints 'format        webp'
+	expect 0 ddpm info a.webp; prints '512 x 512, 1 channel of 8 bits, 4 frames'; prints 'fps           12'; prints 'format        webp'
 	expect 0 ddpm info --json b.webp; prints '"frames":3'
 	sed 's/"seed":"0"/"seed":"1"/' <a.webp >c.webp; expect 1 ddpm verify c.webp; prints 'values differ'
 	sed 's/"keep_steps":4/"keep_steps":3/' <a.webp >c.webp; expect 65 ddpm verify c.webp; says '4 frames, its settings give 3'
