@@ -8,7 +8,7 @@ test_convert_relatives() {
 	names a.safetensors init_conv.weight:5 $lucid_names; expect 65 ddpm convert a.safetensors -o m.ddpm
 	says 'for videos'
 	names a.safetensors time_embed.0.weight:2 input_blocks.0.0.weight:4 out.2.c_proj.weight:3
-	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'a classifier or an encoder'
+	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'so it is no classifier with classifier_pool=attention'
 	names a.safetensors time_embed.0.weight:2 input_blocks.0.0.weight:4 input_blocks.1.1.transformer_blocks.0.x:1
 	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'conditioned by attention'
 	names a.safetensors conv_in.weight:4 time_embedding.linear_1.weight:2 down_blocks.0.transformer_blocks.0.x:1

@@ -291,9 +291,7 @@ static bool has_several_heads(const struct unet *u)
 
 static int read_unet(struct conversion *v, struct unet *u)
 {
-    int code = refuse_others(v);
-    if (!code)
-        code = read_ends(v, u);
+    int code = read_ends(v, u);
     if (!code)
         code = count_blocks(v, u);
     if (!code)
@@ -348,7 +346,9 @@ static int read(struct conversion *v)
     v->shape = o;
 
     bool makes_images = conversion_mentions(v, "output_blocks.");
-    int code = makes_images ? read_whole_unet(v, o) : openai_read_classifier(v, o);
+    int code = refuse_others(v);
+    if (!code)
+        code = makes_images ? read_whole_unet(v, o) : openai_read_classifier(v, o);
     if (code)
         return code;
     v->net = unet_to_json(u);
