@@ -250,6 +250,7 @@ page: wasm                                      ## build the page that makes ima
 	@echo 'Open $(CURDIR)/$(O)/ddpm.html in a browser'
 $(O)/wasm/libraries/ready: $(srcdir)/tools/page/engine/sources.sh
 	@sh $(srcdir)/tools/setup.sh clang lld wasi-libc libclang-rt-14-dev-wasm32 nodejs
+	@mkdir -p $(@D)
 	sh $(srcdir)/tools/page/engine/sources.sh $(@D) >$(@D).out
 check-deb: deb                                  # lintian; installed below a root of its own, run, removed
 	sh $(srcdir)/tests/check_deb.sh $(O)/deb

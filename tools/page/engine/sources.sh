@@ -6,7 +6,11 @@ mkdir -p "$1/apt/lists/partial" "$1/apt/parts" "$1/openssl/include/openssl"
 cd "$1"
 
 # apt-get with lists of its own, of the sources of the system's release.
-sed -e '/^$/q' -e 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >apt/parts/source.sources
+if [ -f /etc/apt/sources.list.d/debian.sources ]; then
+	sed -e '/^$/q' -e 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >apt/parts/source.sources
+else
+	sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >apt/parts/source.list
+fi
 get() {
 	apt-get -q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$PWD/../apt/parts" \
 		-o "Dir::State::lists=$PWD/../apt/lists" -o APT::Sandbox::User=root "$@"

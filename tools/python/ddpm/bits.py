@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .model import Model
 
 Callback = Callable[[int, int], object]
-Images, Classes = NDArray[np.float64], Optional[NDArray[np.int32]]
+Images = NDArray[np.float64]
+Classes = Optional[NDArray[np.int32]]
 
 
 def _measure(

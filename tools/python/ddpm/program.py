@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .errors import EMISSING, error_of, error_of_exit
 from .find import program_path
-from .model import Model, Path
+from .library import Path
+from .model import Model
 
 Line = Dict[str, Any]
 Option = Union[None, bool, int, float, str, "os.PathLike[str]", Sequence[Any], Mapping[str, Any]]
