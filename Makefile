@@ -103,8 +103,8 @@ $(O)/tools/cli/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/cli/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 block_call = $(if $(filter windows,$(SYSTEM)),_aligned_malloc,aligned_alloc)
 # Tests let the n-th allocation fail, and see what is synchronised.
-wrapped = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=$(block_call),--wrap=strdup
-$(O)/ddpm-check$(EXE): link = $(wrapped),--wrap=fsync $(CFLAGS_openmp)
+wrapped = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+$(O)/ddpm-check$(EXE): link = $(wrapped),--wrap=$(block_call),--wrap=fsync $(CFLAGS_openmp)
 $(FUZZERS): link = $(if $(LIBFUZZER),-fsanitize=fuzzer)
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
