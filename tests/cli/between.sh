@@ -75,6 +75,9 @@ test_between_refuses() {
 		expect 64 ddpm sample --between 3,a.png $words; says 'take ode or ddim'
 	done
 	expect 66 ddpm sample --between 3,absent.png; says 'absent.png'
+	for end in 2147483648 -1 1.5 ' 6'; do
+		expect 64 ddpm sample --between "5,$end"; says "--between: $end is neither a picture nor an index"
+	done
 	expect 64 ddpm sample --between f,3; says 'f is a folder'
 	expect 65 ddpm sample --between small.png,3; says '--fit resize'
 	expect 64 ddpm sample --between 4,3 --fit pad; says 'both ends of --between are of the seed'

@@ -142,8 +142,8 @@ test_rate_of_sde() {
 	for bad in gamma 1,,2 1,-2 1,2, nan; do
 		expect 64 ddpm sample --sampler sde --steps 2 --rate $bad; says 'expected beta, or positive numbers'
 	done
-	expect 64 ddpm sample --sampler sde --steps 3 --rate 0.1,0.2; says '--rate has 2 numbers, expected 3'
-	expect 64 ddpm sample --sampler sde --steps 1 --rate 0.1,0.2; says 'more than 1 numbers'
+	expect 64 ddpm sample --sampler sde --steps 3 --rate 0.1,0.2; says '--rate: expected one value for each of 3 steps, found 2'
+	expect 64 ddpm sample --sampler sde --steps 1 --rate 0.1,0.2; says 'found more'
 }
 
 test_from_an_image() {

@@ -109,18 +109,20 @@ TEST(unit, data_of_truth_values)
     dataset_close(&d);
 }
 
-/* Writes one image of 5 x 4 x 3 bytes and `more` bytes than its head says. Returns what opening it
-   gives. */
-static int open_npy_of(int more, ddpm_error *err)
+/* Writes a head that says `images` images of 5 x 4 x 3 bytes, then `more` bytes than they have. Returns what
+   opening it gives. */
+static int open_npy_of(int images, int more, ddpm_error *err)
 {
+    char head[118];
     const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
     const char *path = check_path(check_folder(), "a.npy");
     FILE *f = fopen(path, "wb");
     struct dataset d = { .path = NULL };
     fputs("\x93NUMPY\1", f);
     putc(0, f), putc(118, f), putc(0, f);
-    fprintf(f, "%-117s\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 5, 4, 3), }");
-    for (int i = 0; i < 5 * 4 * 3 + more; i++)
+    snprintf(head, sizeof head, "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 5, 4, 3), }", images);
+    fprintf(f, "%-117s\n", head);
+    for (int i = 0; i < images * 5 * 4 * 3 + more; i++)
         putc(i, f);
     fclose(f);
     int code = dataset_open(&d, path, &about, &view_exact, 0, err);
@@ -132,9 +134,10 @@ static int open_npy_of(int more, ddpm_error *err)
 TEST(unit, data_of_numpy_cut_off_or_too_long)
 {
     ddpm_error err;
-    CHECK(open_npy_of(0, &err) == DDPM_OK);
-    CHECK(open_npy_of(-1, &err) == DDPM_EDATA && strstr(err.text, "a.npy"));
-    CHECK(open_npy_of(1, &err) == DDPM_EDATA && strstr(err.text, "61 bytes follow its head, expected 60"));
+    CHECK(open_npy_of(1, 0, &err) == DDPM_OK);
+    CHECK(open_npy_of(1, -1, &err) == DDPM_EDATA && strstr(err.text, "a.npy"));
+    CHECK(open_npy_of(1, 1, &err) == DDPM_EDATA && strstr(err.text, "61 bytes follow its head, expected 60"));
+    CHECK(open_npy_of(0, 0, &err) == DDPM_EDATA && strstr(err.text, "it holds no images"));
 }
 
 TEST(unit, data_of_numpy_refused)

@@ -48,7 +48,9 @@ int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_
     a->step[1] = (size_t)dim[3];
     a->step[2] = 1;
 
-    if (dim[0] < 1 || dim[0] > UINT32_MAX || size / a->stride < dim[0])
+    if (dim[0] == 0)
+        return dd_error(err, DDPM_EDATA, "%s: it holds no images, expected at least one", path);
+    if (dim[0] > UINT32_MAX || size / a->stride < dim[0])
         return dd_error(err, DDPM_EDATA,
                         "%s: its head says %llu images of %zu bytes, which %zu bytes cannot hold", path,
                         (unsigned long long)dim[0], a->stride, size);

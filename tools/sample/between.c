@@ -28,6 +28,10 @@ static bool read_index(uint32_t *index, const char *text, size_t n)
 /* Checks that the picture of an end is there. */
 static int check_picture(const char *path, ddpm_error *err)
 {
+    if (!dd_system_exists(path) && strspn(path, " +-.0123456789") == strlen(path))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--between: %.200s is neither a picture nor an index, a whole number from 0 to %d",
+                        path, INT32_MAX);
     if (dd_system_is_folder(path))
         return dd_error(err, DDPM_EUSAGE,
                         "--between: %.200s is a folder, expected a picture or the index of an image", path);

@@ -44,6 +44,7 @@ int rate_read(double **rate, const char *text, const ddpm_chain *chain, ddpm_err
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE,
                         "--rate %.40s: expected beta, or positive numbers with commas between them", text);
-    return dd_error(err, DDPM_EUSAGE, "--rate has %s%d numbers, expected %d, one for each step",
-                    n > K ? "more than " : "", n > K ? K : n, K);
+    if (n > K)
+        return dd_error(err, DDPM_EUSAGE, "--rate: expected one value for each of %d steps, found more", K);
+    return dd_error(err, DDPM_EUSAGE, "--rate: expected one value for each of %d steps, found %d", K, n);
 }
