@@ -235,16 +235,20 @@ test_bench_report() {
 	assert facts["command"].startswith("ddpm bench d --steps 2,4,8") and facts["date"][:2] == "20"
 	assert page.count("same noise under") == 1 and page.count("do not correspond") == 1      # ddim, ddpm
 	for svg in re.findall(r"<svg\b.*?</svg>", page, re.S):
-	    boxes, there = [], (r'translate\(([\d.]+),([\d.]+)\)[^>]*font-size="([\d.]+)"[^>]*'
+	    boxes, there = [], (r'translate\(([\d.]+),([\d.]+)\)( rotate)?[^>]*font-size="([\d.]+)"[^>]*'
 	                        r'text-anchor="(\w+)"[^>]*>'
 	                        r'\s*<text><tspan[^>]*>([^<]*)<')
-	    for x, y, size, anchor, text in re.findall(there, svg):
+	    for x, y, turned, size, anchor, text in re.findall(there, svg):
 	        x, y, size = float(x), float(y), float(size)
 	        width = 0.55 * size * len(text.strip())
 	        left = x - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
-	        boxes.append((left, left + width, y - 0.7 * size, y, text))
+	        if turned:                                      # the title of y, read from below
+	            boxes.append((x - 0.7 * size, x, y + x - left - width, y + x - left, text))
+	        else:
+	            boxes.append((left, left + width, y - 0.7 * size, y, text))
 	    # Two names of samplers, three ticks and the title of x; how many ticks y has depends on the times, at least two.
 	    assert len(boxes) >= 2 + 4 + 2 and max(b[3] for b in boxes) < 396, svg
+	    assert sum(b[3] - b[2] > 100 for b in boxes) == 1, boxes
 	    for i, a in enumerate(boxes):
 	        for b in boxes[:i]:
 	            assert a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2], (a, b)

@@ -69,9 +69,12 @@ static int powers(FILE *script, const struct axis *a, const double *factor, int 
     return n;
 }
 
-/* Writes at most parts + 1 ticks, at distances of 1, 2 or 5 times a power of ten. */
+/* Writes at most parts + 1 ticks, at distances of 1, 2 or 5 times a power of ten.  On a logarithmic axis they
+   come nearer and nearer, so one that is too near to the tick before is left out. */
 static void steps(FILE *script, const struct axis *a, int parts)
 {
+    static const double nearest = 0.1;
+    double last = -1; /* place of the last tick, 0 to 1 */
     double raw = (a->high - a->low) / parts, power = pow(10, floor(log10(raw))), step = 10 * power;
     const double factor[] = { 5, 2, 1 };
 
@@ -80,8 +83,13 @@ static void steps(FILE *script, const struct axis *a, int parts)
 
     /* first counts steps from 0, so that the ticks are multiples of the step. */
     double first = ceil(a->low / step);
-    for (double i = first; i * step <= a->high; i++)
-        write_tick(script, i * step, i == first);
+    for (double i = first; i * step <= a->high; i++) {
+        double place = axis_place(a, i * step);
+        if (last >= 0 && place - last < nearest)
+            continue;
+        write_tick(script, i * step, last < 0);
+        last = place;
+    }
 }
 
 void axis_write(FILE *script, char name, const struct axis *a)

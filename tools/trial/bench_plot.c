@@ -95,7 +95,8 @@ enum {
     WIDTH = 560,
     HEIGHT = 400,
     LETTERS = 14,
-    LEFT = 76,
+    LEFT = 84,
+    TITLE = 14, /* where the words at the y axis stand, left of ticks with up to seven letters */
     RIGHT = 545,
     BOTTOM = 64,
     LEGEND_ROW = 22,
@@ -122,7 +123,10 @@ static void begin(FILE *script, const char *name, const char *x, const char *y, 
     fputs(" tc rgb '" BENCH_INK "'\n", script);
     fputs("set border 3 lc rgb '" BENCH_INK "'\nset grid lc rgb '#808080' lw 0.4\n", script);
     fprintf(script, "set xlabel '%s' offset 0,0.4 tc rgb '" BENCH_INK "'\n", x);
-    fprintf(script, "set ylabel '%s' tc rgb '" BENCH_INK "'\n", y);
+
+    /* A ylabel would be left out where wide ticks leave it no room. */
+    fprintf(script, "set label '%s' at screen %.4f,%.4f center rotate by 90 tc rgb '" BENCH_INK "'\n", y,
+            (double)TITLE / WIDTH, (double)(BOTTOM + top_of(entries)) / 2 / HEIGHT);
 }
 
 /* Runs gnuplot on the script and copies the plot; closes the script. */
