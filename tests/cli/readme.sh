@@ -60,7 +60,7 @@ test_readme_commands() {
 		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \
 		    -e 's/--steps 4,6,8 -o/--steps 6 -n 16 --iterations 1 -o/' \
 		    -e 's/--steps 20 -o/--steps 3 -o/; s/--steps 10,50,250/--steps 2,3/' \
-		    -e 's/-o painted/--steps 12 -o painted/' \
+		    -e 's/-o painted/--steps 12 -o painted/; s/ --ode/ --ode --steps 1/; s/-o three.png/--steps 3 &/' \
 		    -e 's/-m cifar10.ddpm \(.*--statistics\)/-m photos.ddpm \1/' \
 		    -e 's/--time 8h/--steps 1 --set batch=2 --set diffusion.steps=20/' \
 		    -e 's/--time 2h/--steps 1 --set batch=2 --holdout 0/' \
