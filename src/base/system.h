@@ -1,7 +1,7 @@
 /* What the program needs from the system that it runs on, in the program's own terms.  Each group of
    functions is implemented in one file for each system, system_GROUP_posix.c, system_GROUP_windows.c and so
-   on; configure chooses the files of one system.  No other file of src/ or tools/ includes a header of a
-   system.
+   on, or in system_GROUP_unix.c for POSIX and WASI; configure chooses the files of one system.  No other
+   file of src/ or tools/ includes a header of a system.
 
    Functions that can fail say so by their result, and leave the reason in errno. */
 #ifndef DD_SYSTEM_H

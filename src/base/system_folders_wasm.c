@@ -1,17 +1,11 @@
-/* Names and folders of WASI, by those calls of POSIX that it has.  There are no other processes, so locks are
+/* Renaming, locks and room of WASI.  There are no other processes, so locks are
    always granted; the room of a file system is not known. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/system.h"
-
-bool dd_system_replace(const char *from, const char *to)
-{
-    return rename(from, to) == 0;
-}
 
 bool dd_system_rename(const char *from, const char *to)
 {
@@ -21,40 +15,6 @@ bool dd_system_rename(const char *from, const char *to)
         return false;
     }
     return rename(from, to) == 0;
-}
-
-bool dd_system_remove(const char *path)
-{
-    return unlink(path) == 0;
-}
-
-bool dd_system_remove_folder(const char *path)
-{
-    return rmdir(path) == 0;
-}
-
-bool dd_system_make_folder(const char *path)
-{
-    return mkdir(path, 0777) == 0;
-}
-
-bool dd_system_walk(const char *path, bool (*each)(void *user, const char *name), void *user)
-{
-    DIR *folder = opendir(path);
-    if (!folder)
-        return false;
-
-    for (const struct dirent *e; (e = readdir(folder));)
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && !each(user, e->d_name))
-            break;
-    closedir(folder);
-    return true;
-}
-
-const char *dd_system_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 char *dd_system_real_path(const char *path)
