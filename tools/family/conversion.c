@@ -81,6 +81,28 @@ int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char 
 
 /* ---- settings ---- */
 
+int conversion_ends(struct conversion *v, struct conversion_ends *ends,
+                    const struct conversion_end_names *names)
+{
+    int64_t time[4], in[4], out[4];
+    int code = conversion_shape(v, time, 2, "%s", names->time);
+    if (!code)
+        code = conversion_shape(v, in, 4, "%s", names->in);
+    if (!code)
+        code = conversion_shape(v, out, names->out_rank, "%s", names->out);
+    if (code)
+        return code;
+
+    *ends = (struct conversion_ends){
+        .time_hidden = (int)time[0],
+        .time_dim = (int)time[1],
+        .init = (int)in[0],
+        .channels = (int)in[1],
+        .outputs = (int)out[0],
+    };
+    return DDPM_OK;
+}
+
 void conversion_check_int(struct conversion *v, const char *key, int found)
 {
     if (settings_int(v->say, key, -1, 1 << 20, found) != found)

@@ -37,6 +37,22 @@ bool conversion_mentions(const struct conversion *v, const char *part);
    or has fewer than `rank` dimensions. */
 int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char *format, ...) DD_PRINTF(4, 5);
 
+/* The widths outside of the levels: of the time embedding, hidden and as it leaves it, of the first
+   convolution, of images, and of what the network gives. */
+struct conversion_ends {
+    int time_hidden, time_dim, init, channels, outputs;
+};
+
+/* The tensors that have them.  out_rank: the dimensions of the last one. */
+struct conversion_end_names {
+    const char *time, *in, *out;
+    int out_rank;
+};
+
+/* Fills the ends from the shapes of those tensors; errors as conversion_shape. */
+int conversion_ends(struct conversion *v, struct conversion_ends *ends,
+                    const struct conversion_end_names *names);
+
 /* Notes an error when the setting is given and differs from `found`, the value that the tensors show. */
 void conversion_check_int(struct conversion *v, const char *key, int found);
 /* Returns true when the setting null_class, called `key`, says that the last of this many classes

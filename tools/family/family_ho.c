@@ -40,20 +40,19 @@ static int count(const struct conversion *v, const char *format, int most)
 
 static int read_shapes(struct conversion *v, struct unet *u)
 {
-    int64_t time[4], in[4], out[4], dim[4];
-    int code = conversion_shape(v, time, 2, "temb.dense.0.weight");
-    if (!code)
-        code = conversion_shape(v, in, 4, "conv_in.weight");
-    if (!code)
-        code = conversion_shape(v, out, 4, "conv_out.weight");
+    static const struct conversion_end_names names = { "temb.dense.0.weight", "conv_in.weight",
+                                                       "conv_out.weight", 4 };
+    struct conversion_ends ends;
+    int64_t dim[4];
+    int code = conversion_ends(v, &ends, &names);
     if (code)
         return code;
 
-    u->time_hidden = (int)time[0];
-    u->time_dim = (int)time[1];
-    u->init = (int)in[0];
-    u->channels = (int)in[1];
-    u->outputs = (int)out[0];
+    u->time_hidden = ends.time_hidden;
+    u->time_dim = ends.time_dim;
+    u->init = ends.init;
+    u->channels = ends.channels;
+    u->outputs = ends.outputs;
     u->levels = count(v, "down.%d.block.0.conv1.weight", UNET_LEVELS);
     u->blocks = count(v, "down.0.block.%d.conv1.weight", UNET_BLOCKS);
     if (u->levels < 1 || u->levels > UNET_LEVELS || u->blocks < 1 || u->blocks > UNET_BLOCKS ||

@@ -84,22 +84,21 @@ static int refuse_others(struct conversion *v)
 /* Reads the widths outside of the levels: input, output, time embedding and classes. */
 static int read_ends(struct conversion *v, struct unet *u)
 {
-    int64_t time[4], in[4], out[4], classes[4] = { 0 };
-    int code = conversion_shape(v, time, 2, "time_embed.0.weight");
-    if (!code)
-        code = conversion_shape(v, in, 4, "input_blocks.0.0.weight");
-    if (!code)
-        code = conversion_shape(v, out, 4, "out.2.weight");
+    static const struct conversion_end_names names = { "time_embed.0.weight", "input_blocks.0.0.weight",
+                                                       "out.2.weight", 4 };
+    struct conversion_ends ends;
+    int64_t classes[4] = { 0 };
+    int code = conversion_ends(v, &ends, &names);
     if (!code && conversion_has(v, "label_emb.weight"))
         code = conversion_shape(v, classes, 2, "label_emb.weight");
     if (code)
         return code;
 
-    u->time_hidden = (int)time[0];
-    u->time_dim = (int)time[1];
-    u->init = (int)in[0];
-    u->channels = (int)in[1];
-    u->outputs = (int)out[0];
+    u->time_hidden = ends.time_hidden;
+    u->time_dim = ends.time_dim;
+    u->init = ends.init;
+    u->channels = ends.channels;
+    u->outputs = ends.outputs;
     u->classes = (int)classes[0];
     u->null_class = conversion_null_class(v, "null_class", u->classes);
 

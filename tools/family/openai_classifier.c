@@ -27,20 +27,18 @@ static int check_pool(struct conversion *v)
 /* Reads the widths outside of the levels. */
 static int read_ends(struct conversion *v, struct unet *u)
 {
-    int64_t time[4], in[4], out[4];
-    int code = conversion_shape(v, time, 2, "time_embed.0.weight");
-    if (!code)
-        code = conversion_shape(v, in, 4, "input_blocks.0.0.weight");
-    if (!code)
-        code = conversion_shape(v, out, 2, "out.2.c_proj.weight");
+    static const struct conversion_end_names names = { "time_embed.0.weight", "input_blocks.0.0.weight",
+                                                       "out.2.c_proj.weight", 2 };
+    struct conversion_ends ends;
+    int code = conversion_ends(v, &ends, &names);
     if (code)
         return code;
 
-    u->time_hidden = (int)time[0];
-    u->time_dim = (int)time[1];
-    u->init = (int)in[0];
-    u->channels = (int)in[1];
-    u->classes = (int)out[0];
+    u->time_hidden = ends.time_hidden;
+    u->time_dim = ends.time_dim;
+    u->init = ends.init;
+    u->channels = ends.channels;
+    u->classes = ends.outputs;
     return DDPM_OK;
 }
 
