@@ -84,7 +84,7 @@ $(O)/ddpm.wasm: $(LIB) $(ENGINE) $(LIBRARIES)
 	  -o $@ $^ $(LDLIBS)
 # Tests of the library that need neither processes nor other libraries.
 WASM_CHECK := $(call objects,$(addprefix tests/,kernel/*.c unit/alloc.c unit/json_keys.c unit/page_engine.c unit/step_lists.c \
-                $(addsuffix .c,check host_wasm known_nets process_memory small_nets teams torch_init workers_wasm) \
+                $(addsuffix .c,check host_unix host_wasm known_nets process_memory small_nets teams torch_init workers_wasm) \
                 $(addprefix golden/,$(addsuffix .c,bounds corrector_runs layer_gradients marginals networks noise_bits optimal_runs \
                   reference respacing schedules scores sde_runs trajectories)) \
                 $(addprefix property/,adjoint_test.c attention_test.c conv*_test.c dropout_test.c maps.c \

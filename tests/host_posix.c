@@ -8,14 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-void host_environment(const char *name, const char *value)
-{
-    if (value)
-        setenv(name, value, 1);
-    else
-        unsetenv(name);
-}
-
 void *host_fence(size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -49,11 +41,6 @@ bool host_set_written(const char *path, int64_t time)
     if (time < 0)
         times[1] = (struct timespec){ 0, UTIME_NOW };
     return utimensat(AT_FDCWD, path, times, 0) == 0;
-}
-
-bool host_truncate(const char *path, size_t size)
-{
-    return truncate(path, (off_t)size) == 0;
 }
 
 int host_processors(void)
